@@ -1,0 +1,218 @@
+package kubetest_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"tiga/kube/kubetest"
+)
+
+func clientset(t *testing.T, s *kubetest.Server, contentType string) *kubernetes.Clientset {
+	t.Helper()
+	cfg, err := clientcmd.RESTConfigFromKubeConfig(s.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ContentType = contentType
+	cfg.Dial = s.Dial
+	cs, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cs
+}
+
+func pod(name string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+}
+
+// The oracle has to speak as a real API server does, so client-go itself is asked whether it does.
+func TestServerSpeaksToClientGo(t *testing.T) {
+	for _, contentType := range []string{runtime.ContentTypeJSON, runtime.ContentTypeProtobuf} {
+		t.Run(contentType, func(t *testing.T) {
+			s := kubetest.New(t, kubetest.Options{Objects: []runtime.Object{pod("a"), pod("b"), pod("c")}})
+			cs := clientset(t, s, contentType)
+			ctx := t.Context()
+
+			list, err := cs.CoreV1().Pods("").List(ctx, metav1.ListOptions{Limit: 2})
+			if err != nil || len(list.Items) != 2 || list.Continue == "" || *list.RemainingItemCount != 1 {
+				t.Fatalf("first chunk: %d pods, continue %q, %v", len(list.Items), list.Continue, err)
+			}
+			rest, err := cs.CoreV1().Pods("").List(ctx, metav1.ListOptions{Limit: 2, Continue: list.Continue})
+			if err != nil || len(rest.Items) != 1 || rest.Items[0].Name != "c" {
+				t.Fatalf("second chunk: %+v, %v", rest.Items, err)
+			}
+			w, err := cs.CoreV1().Pods("").Watch(ctx, metav1.ListOptions{ResourceVersion: rest.ResourceVersion})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Stop()
+			s.Add(pod("d"))
+			s.Delete(pod("a"))
+			if e := <-w.ResultChan(); e.Type != watch.Added || e.Object.(*corev1.Pod).Name != "d" {
+				t.Errorf("first event %v %T", e.Type, e.Object)
+			}
+			if e := <-w.ResultChan(); e.Type != watch.Deleted || e.Object.(*corev1.Pod).Name != "a" {
+				t.Errorf("second event %v %T", e.Type, e.Object)
+			}
+			if _, err := cs.CoreV1().Pods("default").Get(ctx, "nobody", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				t.Errorf("missing pod: %v", err)
+			}
+			v, err := cs.Discovery().ServerVersion()
+			if err != nil || v.GitVersion != "v1.37.2" {
+				t.Errorf("version %+v, %v", v, err)
+			}
+		})
+	}
+}
+
+func TestServerFeedsAnInformer(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{Objects: []runtime.Object{pod("a")}})
+	f := informers.NewSharedInformerFactory(clientset(t, s, runtime.ContentTypeProtobuf), 0)
+	seen := make(chan string, 10)
+	inf := f.Core().V1().Pods().Informer()
+	if _, err := inf.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(o any) { seen <- o.(*corev1.Pod).Name },
+	}); err != nil {
+		t.Fatal(err)
+	}
+	f.Start(t.Context().Done())
+	if got := <-seen; got != "a" {
+		t.Errorf("first pod %q", got)
+	}
+	s.Add(pod("b"))
+	if got := <-seen; got != "b" {
+		t.Errorf("second pod %q", got)
+	}
+	streamed := false
+	for _, r := range s.Requests() {
+		streamed = streamed || r.Query.Get("sendInitialEvents") == "true"
+	}
+	if !streamed {
+		t.Error("the informer did not use a streaming list")
+	}
+}
+
+func TestServerKeepsPreconditions(t *testing.T) {
+	three := int32(3)
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: appsv1.DeploymentSpec{Replicas: &three}}
+	s := kubetest.New(t, kubetest.Options{Objects: []runtime.Object{d, pod("a")}})
+	cs := clientset(t, s, runtime.ContentTypeProtobuf)
+	ctx := t.Context()
+
+	scale, err := cs.AppsV1().Deployments("shop").GetScale(ctx, "web", metav1.GetOptions{})
+	if err != nil || scale.Spec.Replicas != 3 {
+		t.Fatalf("scale %+v, %v", scale, err)
+	}
+	stale := scale.DeepCopy()
+	scale.Spec.Replicas = 5
+	if scale, err = cs.AppsV1().Deployments("shop").UpdateScale(ctx, "web", scale, metav1.UpdateOptions{}); err != nil || scale.Spec.Replicas != 5 {
+		t.Fatalf("scaled %+v, %v", scale, err)
+	}
+	stale.Spec.Replicas = 1
+	if _, err = cs.AppsV1().Deployments("shop").UpdateScale(ctx, "web", stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
+		t.Errorf("stale scale: %v", err)
+	}
+	if n := *s.Object(d).(*appsv1.Deployment).Spec.Replicas; n != 5 {
+		t.Errorf("%d replicas are stored", n)
+	}
+	patched, err := cs.AppsV1().Deployments("shop").Patch(ctx, "web", types.StrategicMergePatchType,
+		[]byte(`{"metadata":{"annotations":{"a":"b"}}}`), metav1.PatchOptions{})
+	if err != nil || patched.Annotations["a"] != "b" || *patched.Spec.Replicas != 5 {
+		t.Errorf("patched %+v, %v", patched, err)
+	}
+	other := types.UID("someone-else")
+	err = cs.CoreV1().Pods("default").Delete(ctx, "a", metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &other}})
+	if !apierrors.IsConflict(err) || s.Object(pod("a")) == nil {
+		t.Errorf("delete with another UID: %v", err)
+	}
+	if err = cs.CoreV1().Pods("default").Delete(ctx, "a", metav1.DeleteOptions{}); err != nil || s.Object(pod("a")) != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if n := len(s.Changes()); n != 5 {
+		t.Errorf("%d changes were recorded: %v", n, s.Changes())
+	}
+}
+
+func TestServerRefuses(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{})
+	cs := clientset(t, s, runtime.ContentTypeProtobuf)
+	list := func() error {
+		_, err := cs.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
+		return err
+	}
+	s.Authorize(func(a kubetest.Attributes) bool { return a.Namespace == "mine" })
+	if err := list(); !apierrors.IsForbidden(err) {
+		t.Errorf("not authorized: %v", err)
+	}
+	if _, err := cs.CoreV1().Pods("mine").List(t.Context(), metav1.ListOptions{}); err != nil {
+		t.Errorf("authorized: %v", err)
+	}
+	s.SetToken("another")
+	if err := list(); !apierrors.IsUnauthorized(err) {
+		t.Errorf("another token: %v", err)
+	}
+	s.Script(kubetest.Status(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "etcd is away"))
+	if err := list(); !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("script: %v", err)
+	}
+}
+
+func TestServerAcceptsClientCertificates(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{})
+	try := func(notAfter time.Time) error {
+		cert, key := s.ClientCertificate(t, "alice", time.Now().Add(-time.Hour), notAfter)
+		cs, err := kubernetes.NewForConfig(&rest.Config{Host: s.URL(), TLSClientConfig: rest.TLSClientConfig{CAData: s.CA(), CertData: cert, KeyData: key}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = cs.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
+		return err
+	}
+	if err := try(time.Now().Add(time.Hour)); err != nil {
+		t.Errorf("valid: %v", err)
+	}
+	if err := try(time.Now().Add(-time.Minute)); !apierrors.IsUnauthorized(err) {
+		t.Errorf("expired: %v", err)
+	}
+}
+
+func TestMemoryLetsTimePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := kubetest.New(t, kubetest.Options{Memory: true, Objects: []runtime.Object{pod("a")}})
+		cs := clientset(t, s, runtime.ContentTypeProtobuf)
+		began := time.Now()
+		for range 3 {
+			if _, err := cs.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour) // in the bubble: it takes no time
+		}
+		if passed := time.Since(began); passed < 3*time.Hour {
+			t.Errorf("%s passed", passed)
+		}
+		s.Down()
+		if _, err := cs.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{}); err == nil {
+			t.Error("a server that is down answered")
+		}
+		s.Up(t)
+		if _, err := cs.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{}); err != nil {
+			t.Errorf("up again: %v", err)
+		}
+	})
+}
