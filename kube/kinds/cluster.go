@@ -63,13 +63,9 @@ func nodeAddress(n *corev1.Node, t corev1.NodeAddressType) string {
 	return ""
 }
 
-func nodeTaints(n *corev1.Node) Cell {
-	c := Number(len(n.Spec.Taints))
-	if len(n.Spec.Taints) > 0 {
-		c.Note = Message{Text: cut(strings.Join(taints(n), ", "), reasonLimit)}
-	}
-	return c
-}
+// nodeTaints is only their number: the taints themselves are longer than all other columns together, and stand on the
+// node's page.
+func nodeTaints(n *corev1.Node) Cell { return Number(len(n.Spec.Taints)) }
 
 func taints(n *corev1.Node) []string {
 	out := make([]string, len(n.Spec.Taints))

@@ -9,7 +9,7 @@ import (
 var eventKinds = []*Kind{
 	Define(Kind{
 		GVR: corev1.SchemeGroupVersion.WithResource("events"), Name: "Event", Plural: "Events", Short: []string{"ev"},
-		Namespaced: true, Menu: MenuCluster, Sort: "lastseen", Facets: []string{"status", "reason", "objectkind"},
+		Namespaced: true, Menu: MenuCluster, Subject: "object", Sort: "lastseen", Facets: []string{"status", "reason", "objectkind"},
 	},
 		Reads[corev1.Event]{Status: eventStatus, Refs: eventRefs, Detail: eventDetail},
 		ColumnOf[corev1.Event]{Column{ID: "lastseen", Form: FormAge}, func(e *corev1.Event) Cell { return Age(lastSeen(e)) }},

@@ -60,6 +60,7 @@ type Kind struct {
 	Namespaced bool
 	Menu       Menu
 	Columns    []Column // filled by Define
+	Subject    string   // the column that stands for the name in lists, where names say nothing (events); "" is the name
 	Sort       string   // the column a list is sorted by when nothing is asked, "-" prefix for descending; "" is by name
 	Facets     []string // columns whose values are counted over the list; "status" and, where namespaced, "namespace" come first
 	Actions    []Action

@@ -75,3 +75,20 @@ func shells(e Env) []Story {
 	s.ReadOnly = e.w("Read-only mode is enabled: nothing can be changed.", "只读模式已启用，无法进行任何变更。")
 	return []Story{toasts, done, hostile}
 }
+
+func apiDocs(e Env) []Story {
+	docs := views.APIDocs{
+		Intro: e.w("Every answer is {code, message, data}.", "每个响应都是 {code, message, data}。"), OpenAPI: e.Mount + "retry",
+		Operations: []views.APIOperation{
+			{ID: "list-clusters", Method: "GET", Path: "/api/v1/k8s/clusters", Summary: e.w("List the clusters", "列出集群"), Statuses: []int{200, 401}},
+			{
+				ID: "update-cluster", Method: "PUT", Path: "/api/v1/k8s/clusters/{id}", Summary: e.w("Change a cluster", "修改集群"),
+				Description: e.w("What is left out stays as it is.", "未给出的字段保持不变。"),
+				Parameters:  []views.APIParameter{{Name: "id", In: "path", Type: "integer (int64)", Required: true}},
+				Body:        []views.APIParameter{{Name: "name", Type: "string", Help: long(120)}, {Name: "enabled", Type: "boolean"}},
+				Statuses:    []int{200, 400, 401, 403, 404, 409},
+			},
+		},
+	}
+	return []Story{{Name: "api-docs", Page: views.Page{Title: "API", Shell: e.fleet(""), Body: views.APIDocsPage(docs)}}}
+}
