@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tiga/access/redact"
+	"tiga/db"
+	"tiga/db/seal"
+	"tiga/handlers/guard"
+)
+
+// storeSettings say where Tiga keeps what it must not forget.
+type storeSettings struct {
+	DataDir     string `help:"Directory for the SQLite store and the key file; made if missing." placeholder:"DIR" type:"path"`
+	DatabaseURL string `help:"PostgreSQL instead of SQLite: postgres://user:password@host/name." placeholder:"URL"`
+	KeyFile     string `help:"File with the key that seals cluster credentials: 32 bytes in base64, readable by the owner only. Made on first start with SQLite; must be given with PostgreSQL." placeholder:"FILE" type:"path"`
+}
+
+// directory returns the data directory, made if missing, readable by its owner only.
+func (s storeSettings) directory() (string, error) {
+	dir := s.DataDir
+	if dir == "" {
+		base := os.Getenv("XDG_DATA_HOME")
+		if base == "" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return "", settingError{setting: "--data-dir", problem: "is not set and there is no home directory to put it in; set it", err: err}
+			}
+			base = filepath.Join(home, ".local", "share")
+		}
+		dir = filepath.Join(base, "tiga")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", settingError{setting: "--data-dir", problem: "cannot be made", err: err}
+	}
+	return dir, nil
+}
+
+// keys reads the key file, which is made on a first start with SQLite.
+func (s storeSettings) keys(databaseURL, dir string) (*seal.Keyring, error) {
+	path := s.KeyFile
+	if path == "" {
+		if s.DatabaseURL != "" {
+			return nil, settingError{setting: "--key-file", problem: "is required with --database-url: make one with `head -c 32 /dev/urandom | base64 > tiga.key && chmod 0400 tiga.key` and give every replica the same"}
+		}
+		path = filepath.Join(dir, "tiga.key")
+		if _, err := db.EnsureKeyFile(databaseURL, path); err != nil {
+			return nil, settingError{setting: "--key-file", problem: "cannot be made", err: err}
+		}
+	}
+	keys, err := seal.ReadKeyring(path)
+	if err != nil {
+		return nil, settingError{setting: "--key-file", problem: "cannot be used; give the file that this store was made with", err: err}
+	}
+	return keys, nil
+}
+
+// open opens the store. Beside a running process it is opened for reading only.
+func (s storeSettings) open(ctx context.Context, log *slog.Logger, readOnly bool) (*db.Store, error) {
+	dir, err := s.directory()
+	if err != nil {
+		return nil, err
+	}
+	databaseURL := s.DatabaseURL
+	if databaseURL == "" {
+		databaseURL = filepath.Join(dir, "tiga.db")
+	}
+	keys, err := s.keys(databaseURL, dir)
+	if err != nil {
+		return nil, err
+	}
+	store, err := db.Open(ctx, db.Config{URL: databaseURL, Keys: keys, Log: log, ReadOnly: readOnly})
+	switch {
+	case errors.Is(err, db.ErrKeys):
+		return nil, settingError{setting: "--key-file", problem: "is not the one that this store was made with; nothing was changed", err: err}
+	case errors.Is(err, db.ErrLocked):
+		return nil, settingError{setting: "--data-dir", problem: "is in use by another tiga; stop it, or choose another directory", err: err}
+	}
+	return store, err
+}
+
+// logSettings say how the process speaks of itself.
+type logSettings struct {
+	LogFormat string `help:"How log lines look: text or json." enum:"text,json" default:"text"`
+	LogLevel  string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+}
+
+// logger writes to std's error stream, with whatever looks like a secret taken out.
+func (s logSettings) logger(std streams) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return nil, settingError{setting: "--log-level", problem: "is not a level", err: err}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	var h slog.Handler = slog.NewTextHandler(std.err, options)
+	if s.LogFormat == "json" {
+		h = slog.NewJSONHandler(std.err, options)
+	}
+	return slog.New(redact.NewHandler(h)), nil
+}
+
+// webSettings say where Tiga listens and under which name it is known.
+type webSettings struct {
+	Listen         string   `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	MetricsListen  string   `help:"Serve /metrics on an address of its own, and not on --listen." placeholder:"HOST:PORT"`
+	ExternalURL    string   `help:"The address that browsers use, such as https://tiga.example.com. Required unless --listen is a loopback address." placeholder:"URL"`
+	TrustedProxies []string `help:"Networks (CIDR) of reverse proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
+	FrameAncestors []string `help:"Origins (https://host) that may show Tiga in a frame." placeholder:"ORIGIN"`
+}
+
+// site checks the addresses, for a listener that is bound to bound.
+func (s webSettings) site(bound string) (*guard.Site, error) {
+	site, err := guard.NewSite(guard.SiteConfig{Listen: bound, ExternalURL: s.ExternalURL})
+	if err != nil {
+		return nil, settingError{setting: "--external-url", problem: "cannot be used", err: err}
+	}
+	return site, nil
+}
+
+// proxies reads the networks of trusted proxies.
+func (s webSettings) proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, cidr := range s.TrustedProxies {
+		p, err := netip.ParsePrefix(strings.TrimSpace(cidr))
+		if err != nil {
+			return nil, settingError{setting: "--trusted-proxies", problem: fmt.Sprintf("%q is not a network like 10.0.0.0/8", cidr), err: err}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// check looks at what can be checked before anything is opened.
+func (s webSettings) check() error {
+	if _, err := s.site(s.Listen); err != nil {
+		return err
+	}
+	if _, err := s.proxies(); err != nil {
+		return err
+	}
+	if _, err := guard.CheckFrameAncestors(s.FrameAncestors); err != nil {
+		return settingError{setting: "--frame-ancestors", problem: "cannot be used", err: err}
+	}
+	if s.MetricsListen != "" {
+		if _, _, err := net.SplitHostPort(s.MetricsListen); err != nil {
+			return settingError{setting: "--metrics-listen", problem: "has to be host:port", err: err}
+		}
+	}
+	return nil
+}
+
+// operatorKubeconfigs are the files that the operator named, in order: the flag, KUBECONFIG, ~/.kube/config.
+// Only the last may be missing.
+func operatorKubeconfigs(flag string) ([]string, error) {
+	named := flag
+	if named == "" {
+		named = os.Getenv("KUBECONFIG")
+	}
+	if named == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, nil //nolint:nilerr // no home directory: there is no default file to read
+		}
+		path := filepath.Join(home, ".kube", "config")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return []string{path}, nil
+	}
+	paths := filepath.SplitList(named)
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return nil, settingError{setting: "--kubeconfig", problem: "cannot be read; name an existing file or leave the setting out", err: err}
+		}
+	}
+	return paths, nil
+}

@@ -1,0 +1,118 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"tiga/access"
+	"tiga/db"
+	"tiga/handlers/guard"
+	"tiga/kube"
+)
+
+// event is an audit event with what is known of the request: who, from where, by which session.
+func (s *Server) event(r *http.Request) db.Event {
+	v, ctx := visitOf(r), r.Context()
+	return db.Event{
+		RequestID: requestID(r), ActorID: v.subject.UserID, Actor: v.subject.Name, AuthMethod: v.subject.AuthMethod, SessionRef: v.session.ref(),
+		ClientIP: guard.ClientIPOf(ctx).String(), PeerIP: guard.PeerIPOf(ctx).String(), UserAgent: r.UserAgent(),
+		PolicyVersion: s.authority.Version(), ReadOnly: s.authority.ReadOnly(),
+	}
+}
+
+// ownEvent is an event about one of Tiga's own things.
+func (s *Server) ownEvent(r *http.Request, resource, name, verb string) db.Event {
+	e := s.event(r)
+	e.Group, e.Resource, e.Name, e.Verb, e.Effect = access.TigaGroup, resource, name, verb, access.EffectAdmin.String()
+	return e
+}
+
+// objectEvent is an event about something in a cluster, from what the decision knows.
+func (s *Server) objectEvent(r *http.Request, rec access.Record) db.Event {
+	e := s.event(r)
+	e.Cluster, e.Group, e.Resource, e.Subresource = rec.Cluster, rec.Group, rec.Resource, rec.Subresource
+	e.Namespace, e.Name, e.Verb, e.Effect = rec.Namespace, rec.Name, string(rec.Verb), rec.Effect.String()
+	e.Decision, e.Reason, e.PolicyVersion = string(rec.Decision), rec.Reason, rec.PolicyVersion
+	if c, ok := clusterIn(r); ok {
+		e.ClusterID = c.ID()
+	}
+	return e
+}
+
+// recorded does something between its two audit rows: nothing happens unless the intent is on disk, and whatever
+// happens is told. A failure to write the outcome does not undo what was done; the next start calls it unknown.
+func (s *Server) recorded(r *http.Request, e db.Event, do func(context.Context) (diff string, err error)) error {
+	intent, err := s.store.Audit().Append(r.Context(), e)
+	if err != nil {
+		return &ProblemError{Status: http.StatusServiceUnavailable, ID: "audit_down", Retry: 5 * time.Second, Err: err}
+	}
+	diff, err := do(r.Context())
+	out := db.Outcome{Diff: diff, HTTPStatus: http.StatusOK}
+	if err != nil {
+		p := problem(err)
+		out.Result, out.Reason, out.Message, out.HTTPStatus = db.ResultFailed, p.ID, p.Words.Text, p.Status
+	}
+	if lost := s.store.Audit().Outcome(r.Context(), intent, out); lost != nil {
+		s.metrics.lost.Inc()
+		s.log.ErrorContext(r.Context(), "audit outcome not written", "error", lost, "intent", intent.ID(), "request_id", requestID(r))
+	}
+	return err
+}
+
+// audited is recorded for a change in a cluster.
+func (s *Server) audited(r *http.Request, permit access.Permit, uid string, do func(context.Context) (kube.Change, error)) error {
+	e := s.objectEvent(r, permit.Record())
+	e.ObjectUID = uid
+	return s.recorded(r, e, func(ctx context.Context) (string, error) {
+		change, err := do(ctx)
+		return changeDiff(change), err
+	})
+}
+
+// changeDiff is a change as lines of before and after.
+func changeDiff(c kube.Change) string {
+	fields := slices.Sorted(maps.Keys(c.Before))
+	for field := range c.After {
+		if _, ok := c.Before[field]; !ok {
+			fields = append(fields, field)
+		}
+	}
+	slices.Sort(fields)
+	var b strings.Builder
+	for _, field := range fields {
+		if before, ok := c.Before[field]; ok {
+			b.WriteString("- " + field + ": " + before + "\n")
+		}
+		if after, ok := c.After[field]; ok {
+			b.WriteString("+ " + field + ": " + after + "\n")
+		}
+	}
+	return b.String()
+}
+
+// refused writes a refusal to the audit log and hands it on. Refusals of reading are not written: pages ask for
+// many things in order to know what to show.
+func (s *Server) refused(r *http.Request, err error) error {
+	rec, ok := access.RefusalRecord(err)
+	if !ok || rec.Effect == access.EffectRead {
+		return err
+	}
+	e := s.objectEvent(r, rec)
+	e.Result, e.HTTPStatus = db.ResultDenied, problem(err).Status
+	s.note(r, e)
+	return err
+}
+
+// note writes an event that is complete in itself: a refusal, a failed sign-in. It keeps nobody waiting for a store
+// that is down, and counts what is lost.
+func (s *Server) note(r *http.Request, e db.Event) {
+	if err := s.store.Audit().Record(r.Context(), e); err != nil && !errors.Is(err, context.Canceled) {
+		s.metrics.lost.Inc()
+		s.log.ErrorContext(r.Context(), "audit event not written", "error", err, "verb", e.Verb, "resource", e.Resource, "request_id", requestID(r))
+	}
+}

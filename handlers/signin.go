@@ -1,0 +1,197 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"tiga/db"
+	"tiga/handlers/guard"
+	"tiga/views"
+)
+
+// The cookies that hold a person's taste. They say nothing about who it is.
+const (
+	languageCookie = "tiga-language"
+	themeCookie    = "tiga-theme"
+)
+
+// methodPassword is how a session came about.
+const methodPassword = "password"
+
+func cookieValue(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// showSignIn is the page with the form.
+func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request) error {
+	if subjectOf(r).UserID != 0 {
+		return s.redirect(w, r, s.next(r.URL.Query().Get("next")))
+	}
+	return s.signInPage(w, r, http.StatusOK, views.SignIn{Next: r.URL.Query().Get("next")})
+}
+
+func (s *Server) signInPage(w http.ResponseWriter, r *http.Request, status int, m views.SignIn) error {
+	p := s.presenter(r)
+	m.Languages, m.Here = languages(p.loc), r.URL.RequestURI()
+	if r.Method != http.MethodGet {
+		m.Here = "/login"
+	}
+	fresh, err := s.neverSignedIn(r.Context())
+	if err != nil {
+		return err
+	}
+	m.FirstStart = fresh
+	return s.show(w, r, status, views.Page{Title: p.loc.T("signin.title"), Body: views.SignInForm(m)})
+}
+
+// neverSignedIn says whether nobody ever signed in, so that the page can point to the one-time password.
+func (s *Server) neverSignedIn(ctx context.Context) (bool, error) {
+	users, err := s.store.Read().Users(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, u := range users {
+		if u.LastLoginAt != 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// next is a local address to go to, or the home page.
+func (s *Server) next(raw string) string {
+	if target, ok := guard.SafeNext(raw, s.isPage); ok {
+		return target
+	}
+	return "/"
+}
+
+// isPage says whether a GET of the path leads to a page of ours.
+func (s *Server) isPage(path string) bool {
+	mux, ok := s.handler.(chi.Routes)
+	return ok && mux.Match(chi.NewRouteContext(), http.MethodGet, path) && path != "/login" && !strings.HasPrefix(path, "/api/") &&
+		!strings.HasPrefix(path, "/static/") && !strings.HasSuffix(path, "/live")
+}
+
+// askToSignIn sends whoever is signed out to the sign-in page, and back afterwards.
+func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
+	to := "/login"
+	if r.Method == http.MethodGet && r.URL.Path != "/" && !strings.HasSuffix(r.URL.Path, "/live") {
+		to += "?next=" + url.QueryEscape(r.URL.RequestURI())
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if isHTMX(r) {
+		w.Header().Set("HX-Redirect", to)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// signIn checks a name and a password. What fails is delayed and counted; whether a name exists cannot be told from the
+// answer or from the time it takes. A07
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	name, password, next := strings.TrimSpace(r.PostForm.Get("username")), r.PostForm.Get("password"), r.PostForm.Get("next")
+	ctx, p := r.Context(), s.presenter(r)
+	ip := guard.ClientIPOf(ctx)
+	refuse := func(status int, wait time.Duration, message string) error {
+		return s.signInPage(w, r, status, views.SignIn{Username: name, Next: next, Error: message, Wait: wait})
+	}
+	var user db.User
+	ok, err := s.logins.Attempt(ctx, name, ip, func(ctx context.Context) (bool, error) {
+		found, err := s.store.Read().UserByName(ctx, name)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return false, err
+		}
+		hash := ""
+		if err == nil && !found.Disabled {
+			user, hash = found, found.PasswordHash.Reveal()
+		}
+		return s.hasher.Verify(ctx, hash, password)
+	})
+	if refusal, waits := errors.AsType[*guard.Refusal](err); waits {
+		s.note(r, s.signInEvent(r, name, db.DecisionDeny, "wait"))
+		w.Header().Set("Retry-After", seconds(refusal.RetryAfter))
+		return refuse(http.StatusTooManyRequests, wholeSeconds(refusal.RetryAfter), p.loc.T("signin.wait", "Seconds", seconds(refusal.RetryAfter)))
+	}
+	if err != nil {
+		return err
+	}
+	if !ok {
+		s.note(r, s.signInEvent(r, name, db.DecisionDeny, "credentials"))
+		return refuse(http.StatusUnauthorized, 0, p.loc.T("signin.wrong"))
+	}
+	return s.enter(w, r, user, next)
+}
+
+// enter begins a session for a user whose password was right. The audit row stands before the cookie is sent.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, user db.User, next string) error {
+	event := s.signInEvent(r, user.Name, db.DecisionAllow, "")
+	event.ActorID = user.ID
+	err := s.recorded(r, event, func(ctx context.Context) (string, error) {
+		return "", s.sessions.begin(w, r, db.Session{
+			UserID: user.ID, Class: sessionClassTop, AuthMethod: methodPassword, StepUpAt: s.now().UnixMicro(), PolicyVersion: s.authority.Version(),
+			IP: guard.ClientIPOf(ctx).String(), UserAgent: cut(r.UserAgent(), 256),
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if user.MustChangePassword {
+		return s.redirect(w, r, "/account")
+	}
+	return s.redirect(w, r, s.next(next))
+}
+
+func (s *Server) signInEvent(r *http.Request, name, decision, reason string) db.Event {
+	e := s.ownEvent(r, "sessions", "", "create")
+	e.Actor, e.AuthMethod, e.Decision, e.Reason = name, methodPassword, decision, reason
+	if decision == db.DecisionDeny {
+		e.Result, e.HTTPStatus = db.ResultDenied, http.StatusUnauthorized
+	}
+	return e
+}
+
+// signOut ends the session of this browser.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := s.recorded(r, s.ownEvent(r, "sessions", "", "delete"), func(context.Context) (string, error) { return "", s.sessions.end(w, r) }); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/login")
+}
+
+// setPreferences keeps the language and the theme in cookies, so that they hold before sign-in as well.
+func (s *Server) setPreferences(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	set := func(name, value string, allowed ...string) {
+		for _, a := range allowed {
+			if value == a && value != "" {
+				http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where the site is: plain http on loopback has no other
+					Name: name, Value: value, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.site.Secure(),
+				})
+			}
+		}
+	}
+	set(languageCookie, r.PostForm.Get("language"), "en", "zh-CN")
+	set(themeCookie, r.PostForm.Get("theme"), "light", "dark", "system")
+	back := r.PostForm.Get("next")
+	if strings.HasPrefix(back, "/login") {
+		return s.redirect(w, r, "/login")
+	}
+	return s.redirect(w, r, s.next(back))
+}
