@@ -3,8 +3,8 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"net"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
