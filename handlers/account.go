@@ -42,6 +42,9 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, status int,
 		m.Password = &views.PasswordForm{}
 	}
 	m.Password.MustChange, m.Password.MinLength = user.MustChangePassword, access.MinPassword
+	if s.authority.ReadOnly() {
+		m.Password = nil // it could not be changed
+	}
 	rows, err := s.store.Read().SessionsOfUser(ctx, user.ID)
 	if err != nil {
 		return err

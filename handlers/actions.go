@@ -65,7 +65,7 @@ func actionOf(r *http.Request) (kinds.Action, error) {
 // targetOf reads the object of the path; "-" is the namespace of what has none.
 func targetOf(r *http.Request) target {
 	ns, name := unescaped(r, "namespace"), unescaped(r, "name")
-	if ns == "-" || !kindOf(r).Namespaced {
+	if ns == "-" {
 		ns = ""
 	}
 	return target{ns, name}

@@ -101,6 +101,9 @@ func (s *Server) addCluster(r *http.Request, n newCluster) (db.Cluster, error) {
 	} else if !errors.Is(err, db.ErrNotFound) {
 		return db.Cluster{}, err
 	}
+	if err := s.checkNew(r.Context(), n.context); err != nil {
+		return db.Cluster{}, err
+	}
 	if n.enabled {
 		if _, err := s.tryConnection(r.Context(), n.name, n.context.Credentials); err != nil {
 			return db.Cluster{}, err
@@ -116,6 +119,18 @@ func (s *Server) addCluster(r *http.Request, n newCluster) (db.Cluster, error) {
 		return db.Cluster{}, err
 	}
 	return row, s.reload(r.Context())
+}
+
+// checkNew refuses a context that is a cluster already, under whatever name.
+func (s *Server) checkNew(ctx context.Context, c kubeconfig.Context) error {
+	known, err := s.store.Read().ClusterByFingerprint(ctx, c.Credentials.Fingerprint())
+	switch {
+	case errors.Is(err, db.ErrNotFound), err == nil && known.DeletedAt != 0:
+		return nil
+	case err != nil:
+		return err
+	}
+	return &ProblemError{Status: http.StatusConflict, ID: "known_cluster", Args: map[string]any{"Name": known.Name}}
 }
 
 // tryConnection connects once, within bounds, and says what was found or exactly what is wrong.

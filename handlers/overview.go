@@ -120,8 +120,13 @@ func (p presenter) warning(c *kube.Cluster, w kube.Warning) views.Event {
 
 // retryCluster checks a cluster now instead of at the next turn. FR-0.10
 func (s *Server) retryCluster(w http.ResponseWriter, r *http.Request) error {
-	c := clusterOf(r)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	c, p, back := clusterOf(r), s.presenter(r), s.next(r.PostForm.Get("next"))
+	if back == "/" {
+		back = clusterPath(clusterOf(r).ID())
+	}
 	c.Retry()
-	p := s.presenter(r)
-	return s.done(w, r, views.Notice{Tone: ui.ToneInfo, Title: p.loc.T("overview.retrying", "Cluster", c.Name())}, clusterPath(c.ID()))
+	return s.done(w, r, views.Notice{Tone: ui.ToneInfo, Title: p.loc.T("overview.retrying", "Cluster", c.Name())}, back)
 }

@@ -24,6 +24,9 @@ const (
 // methodPassword is how a session came about.
 const methodPassword = "password"
 
+// reasonWait is written of a sign-in that came before its delay was over.
+const reasonWait = "wait"
+
 func cookieValue(r *http.Request, name string) string {
 	c, err := r.Cookie(name)
 	if err != nil {
@@ -123,7 +126,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return s.hasher.Verify(ctx, hash, password)
 	})
 	if refusal, waits := errors.AsType[*guard.Refusal](err); waits {
-		s.note(r, s.signInEvent(r, name, db.DecisionDeny, "wait"))
+		s.note(r, s.signInEvent(r, name, db.DecisionDeny, reasonWait))
 		w.Header().Set("Retry-After", seconds(refusal.RetryAfter))
 		return refuse(http.StatusTooManyRequests, wholeSeconds(refusal.RetryAfter), p.loc.T("signin.wait", "Seconds", seconds(refusal.RetryAfter)))
 	}
@@ -161,6 +164,9 @@ func (s *Server) signInEvent(r *http.Request, name, decision, reason string) db.
 	e.Actor, e.AuthMethod, e.Decision, e.Reason = name, methodPassword, decision, reason
 	if decision == db.DecisionDeny {
 		e.Result, e.HTTPStatus = db.ResultDenied, http.StatusUnauthorized
+		if reason == reasonWait {
+			e.HTTPStatus = http.StatusTooManyRequests
+		}
 	}
 	return e
 }

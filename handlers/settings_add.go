@@ -1,0 +1,216 @@
+package handlers
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"tiga/access"
+	"tiga/db"
+	"tiga/handlers/guard"
+	"tiga/kube/kinds"
+	"tiga/kube/kubeconfig"
+	"tiga/views"
+	"tiga/views/ui"
+)
+
+// newCluster is the first step of adding clusters.
+func (s *Server) newCluster(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayAdminister(r); err != nil {
+		return err
+	}
+	return s.addPage(w, r, http.StatusOK, "", "")
+}
+
+func (s *Server) addPage(w http.ResponseWriter, r *http.Request, status int, text, problemText string) error {
+	p := s.presenter(r)
+	page := s.settingsPage(r, p.loc.T("settings.add"))
+	page.Body = views.ClusterAddPage(views.ClusterAdd{
+		Preview: settingsPath + "/preview", Kubeconfig: text, Error: problemText, InCluster: s.cfg.InCluster, Cancel: settingsPath,
+	})
+	return s.show(w, r, status, page)
+}
+
+// offered are the contexts that a form brings: pasted, uploaded, or the cluster that Tiga runs in.
+func (s *Server) offered(r *http.Request) (contexts []kubeconfig.Context, source, text string, err error) {
+	if err := parseUpload(r); err != nil {
+		return nil, "", "", err
+	}
+	if r.PostForm.Get("incluster") == "1" || r.FormValue("incluster") == "1" {
+		c, err := kubeconfig.InCluster(os.Getenv, kubeconfig.ServiceAccountDir)
+		if err != nil {
+			return nil, "", "", &kubeconfig.Error{Message: kinds.Message{ID: "settings.not_in_cluster"}}
+		}
+		return []kubeconfig.Context{c}, "in-cluster", "", nil
+	}
+	text = r.FormValue("kubeconfig")
+	if file, _, err := r.FormFile("file"); err == nil {
+		defer file.Close()
+		data, err := io.ReadAll(io.LimitReader(file, guard.MaxKubeconfig+1))
+		if err != nil {
+			return nil, "", "", err
+		}
+		if len(data) > 0 {
+			text = string(data)
+		}
+	}
+	contexts, err = kubeconfig.Parse([]byte(text), s.cfg.Uploads)
+	return contexts, "upload", text, err
+}
+
+// parseUpload reads a form that may carry a file.
+func parseUpload(r *http.Request) error {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		return r.ParseMultipartForm(guard.MaxBody) //nolint:gosec // guard.Limits bounds the body of every request
+	}
+	return r.ParseForm()
+}
+
+// previewClusters is the second step: what was understood, before anything is stored or connected to.
+func (s *Server) previewClusters(w http.ResponseWriter, r *http.Request) error {
+	if err := s.admin(r, access.VerbAdmin, "clusters"); err != nil {
+		return s.refused(r, err)
+	}
+	p := s.presenter(r)
+	contexts, _, text, err := s.offered(r)
+	if wrong, ok := errors.AsType[*kubeconfig.Error](err); ok {
+		return s.addPage(w, r, http.StatusUnprocessableEntity, text, p.words(wrong.Message))
+	}
+	if err != nil {
+		return err
+	}
+	choices, err := s.contextChoices(r, contexts)
+	if err != nil {
+		return err
+	}
+	return s.previewPage(w, r, http.StatusOK, text, choices, "")
+}
+
+func (s *Server) previewPage(w http.ResponseWriter, r *http.Request, status int, text string, choices []views.ContextChoice, problemText string) error {
+	p := s.presenter(r)
+	hidden := []ui.Pair{{Key: "kubeconfig", Value: text}}
+	if text == "" {
+		hidden = []ui.Pair{{Key: "incluster", Value: "1"}}
+	}
+	m := views.ClusterPreview{Post: settingsPath, Hidden: hidden, Contexts: choices, Error: problemText, Cancel: settingsPath + "/new", Defaults: true}
+	for _, colour := range clusterColours() {
+		m.Colours = append(m.Colours, ui.Option{Value: colour, Text: p.colourName(colour)})
+	}
+	page := s.settingsPage(r, p.loc.T("settings.add"))
+	page.Body = views.ClusterPreviewPage(m)
+	return s.show(w, r, status, page)
+}
+
+func (p presenter) colourName(colour string) string {
+	if colour == "" {
+		colour = "none"
+	}
+	return p.loc.T("settings.colour." + colour)
+}
+
+// contextChoices says of each context what was understood, what is wrong with it, and whether it is a cluster already.
+func (s *Server) contextChoices(r *http.Request, contexts []kubeconfig.Context) ([]views.ContextChoice, error) {
+	p := s.presenter(r)
+	var out []views.ContextChoice
+	for i, c := range contexts {
+		choice := views.ContextChoice{
+			Index: i, Context: c.Name, Server: c.Server, User: c.User, Auth: p.words(c.Auth), Namespace: c.Namespace,
+			Refused: len(c.Problems) > 0, Use: len(c.Problems) == 0, Name: importName(c.Name, func(string) bool { return false }),
+		}
+		for _, m := range c.Problems {
+			choice.Problems = append(choice.Problems, p.words(m))
+		}
+		for _, m := range c.Warnings {
+			choice.Warnings = append(choice.Warnings, p.words(m))
+		}
+		if !c.Credentials.IsZero() {
+			known, err := s.store.Read().ClusterByFingerprint(r.Context(), c.Credentials.Fingerprint())
+			switch {
+			case err == nil && known.DeletedAt == 0:
+				choice.Known, choice.Use = known.Name, false
+			case err != nil && !errors.Is(err, db.ErrNotFound):
+				return nil, err
+			}
+		}
+		choice.Environment, choice.Colour = defaultEnvironment(choice.Name)
+		out = append(out, choice)
+	}
+	return out, nil
+}
+
+// createClusters is the third step: each chosen context is tried and stored, and the page says what became of each.
+func (s *Server) createClusters(w http.ResponseWriter, r *http.Request) error {
+	if err := s.admin(r, access.VerbAdmin, "clusters"); err != nil {
+		return s.refused(r, err)
+	}
+	p := s.presenter(r)
+	contexts, source, text, err := s.offered(r)
+	if wrong, ok := errors.AsType[*kubeconfig.Error](err); ok {
+		return s.addPage(w, r, http.StatusUnprocessableEntity, text, p.words(wrong.Message))
+	}
+	if err != nil {
+		return err
+	}
+	choices, err := s.contextChoices(r, contexts)
+	if err != nil {
+		return err
+	}
+	chosen, wrong := 0, false
+	for i := range choices {
+		get := func(field string) string { return strings.TrimSpace(r.FormValue(field + "." + strconv.Itoa(i))) }
+		choice := &choices[i]
+		choice.Use = get("use") == "1" && !choice.Refused
+		if !choice.Use {
+			continue
+		}
+		chosen++
+		choice.Name, choice.Environment, choice.Colour = get("name"), get("environment"), get("colour")
+		choice.Default = r.FormValue("default") == strconv.Itoa(i)
+		if err := checkClusterName(choice.Name); err != nil {
+			choice.NameError, wrong = p.problemText(err), true
+		}
+	}
+	if chosen == 0 || wrong {
+		message := ""
+		if chosen == 0 {
+			message = p.loc.T("settings.choose_one")
+		}
+		return s.previewPage(w, r, http.StatusUnprocessableEntity, text, choices, message)
+	}
+	results := views.ClusterResults{Done: settingsPath, More: settingsPath + "/new"}
+	for i, choice := range choices {
+		if !choice.Use {
+			continue
+		}
+		result, err := s.createOne(r, choice, contexts[i], source)
+		if err != nil {
+			return err
+		}
+		results.Results = append(results.Results, result)
+	}
+	page := s.settingsPage(r, p.loc.T("settings.add"))
+	page.Body = views.ClusterResultsPage(results)
+	return s.show(w, r, http.StatusOK, page)
+}
+
+// createOne adds one of the chosen contexts. What is wrong with it is a result; what is wrong with us is an error.
+func (s *Server) createOne(r *http.Request, choice views.ContextChoice, c kubeconfig.Context, source string) (views.ClusterResult, error) {
+	p := s.presenter(r)
+	row, err := s.addCluster(r, newCluster{
+		name: choice.Name, environment: choice.Environment, colour: choice.Colour, enabled: true, isDefault: choice.Default, source: source, context: c,
+	})
+	result := views.ClusterResult{Name: choice.Name}
+	if err == nil {
+		result.Status, result.Href = ui.Status{Word: p.loc.T("settings.added"), Tone: ui.ToneOK}, clusterPath(row.ID)
+		return result, nil
+	}
+	pe := problem(err)
+	if pe.Status >= http.StatusInternalServerError && pe.Cluster == "" && pe.ID != "cluster" {
+		return result, err
+	}
+	result.Status, result.Detail = ui.Status{Word: p.loc.T("settings.not_added"), Tone: ui.ToneBad}, p.problemText(err)
+	return result, nil
+}
