@@ -102,12 +102,12 @@ func (s *Server) rowActions(r *http.Request, k *kinds.Kind) []kinds.Action {
 	})
 }
 
-func (s *Server) bulkActions(r *http.Request, k *kinds.Kind) []ui.Action {
-	p, c := s.presenter(r), clusterOf(r)
+// bulkActions are those of a row's actions that make sense for many objects at once.
+func (p presenter) bulkActions(actions []kinds.Action, path string) []ui.Action {
 	var out []ui.Action
-	for _, a := range s.rowActions(r, k) {
+	for _, a := range actions {
 		if bulkable(a) {
-			out = append(out, p.action(a, kindPath(c.ID(), k)))
+			out = append(out, p.action(a, path))
 		}
 	}
 	return out
@@ -340,13 +340,19 @@ func (s *Server) bulkConfirmation(r *http.Request, a kinds.Action, targets []tar
 	return m
 }
 
-// askBulk asks before something is done to several objects.
-func (s *Server) askBulk(w http.ResponseWriter, r *http.Request) error {
+// bulkOf reads what is to be done, and to which objects.
+func bulkOf(r *http.Request) (kinds.Action, []target, error) {
 	a, err := bulkActionOf(r)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	targets, err := bulkTargets(r)
+	return a, targets, err
+}
+
+// askBulk asks before something is done to several objects.
+func (s *Server) askBulk(w http.ResponseWriter, r *http.Request) error {
+	a, targets, err := bulkOf(r)
 	if err != nil {
 		return err
 	}
@@ -360,11 +366,7 @@ func (s *Server) askBulk(w http.ResponseWriter, r *http.Request) error {
 
 // actBulk does an action to several objects, one after the other, and says what became of each.
 func (s *Server) actBulk(w http.ResponseWriter, r *http.Request) error {
-	a, err := bulkActionOf(r)
-	if err != nil {
-		return err
-	}
-	targets, err := bulkTargets(r)
+	a, targets, err := bulkOf(r)
 	if err != nil {
 		return err
 	}

@@ -134,10 +134,10 @@ func (s *Server) fillList(r *http.Request, in listInput, list *views.List, page 
 	list.Columns = p.columns(shown, in, path)
 	list.Chooser = p.chooser(all, in, path)
 	list.Facets = p.facets(page.Facets, in, path)
-	list.Bulk = s.bulkActions(r, k)
+	actions := s.rowActions(r, k)
+	list.Bulk = p.bulkActions(actions, path)
 	list.Pager = pager(page, in, path)
 	list.Rows = make([]views.Row, len(page.Rows))
-	actions := s.rowActions(r, k)
 	for i, row := range page.Rows {
 		list.Rows[i] = p.row(c, k, row, shown, actions)
 	}

@@ -69,15 +69,23 @@ func parseUpload(r *http.Request) error {
 	return r.ParseForm()
 }
 
-// previewClusters is the second step: what was understood, before anything is stored or connected to.
-func (s *Server) previewClusters(w http.ResponseWriter, r *http.Request) error {
+// offer is what a form of the second or third step brings, and what was understood of it.
+type offer struct {
+	contexts []kubeconfig.Context
+	choices  []views.ContextChoice // one for each context
+	source   string
+	text     string // the kubeconfig, to be sent along to the next step
+}
+
+// withOffer reads the offer of whoever may add clusters and hands it on. A kubeconfig that cannot be read leads back to
+// the first step, which says why.
+func (s *Server) withOffer(w http.ResponseWriter, r *http.Request, next func(offer) error) error {
 	if err := s.admin(r, access.VerbAdmin, "clusters"); err != nil {
 		return s.refused(r, err)
 	}
-	p := s.presenter(r)
-	contexts, _, text, err := s.offered(r)
+	contexts, source, text, err := s.offered(r)
 	if wrong, ok := errors.AsType[*kubeconfig.Error](err); ok {
-		return s.addPage(w, r, http.StatusUnprocessableEntity, text, p.words(wrong.Message))
+		return s.addPage(w, r, http.StatusUnprocessableEntity, text, s.presenter(r).words(wrong.Message))
 	}
 	if err != nil {
 		return err
@@ -86,7 +94,14 @@ func (s *Server) previewClusters(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.previewPage(w, r, http.StatusOK, text, choices, "")
+	return next(offer{contexts: contexts, choices: choices, source: source, text: text})
+}
+
+// previewClusters is the second step: what was understood, before anything is stored or connected to.
+func (s *Server) previewClusters(w http.ResponseWriter, r *http.Request) error {
+	return s.withOffer(w, r, func(o offer) error {
+		return s.previewPage(w, r, http.StatusOK, o.text, o.choices, "")
+	})
 }
 
 func (s *Server) previewPage(w http.ResponseWriter, r *http.Request, status int, text string, choices []views.ContextChoice, problemText string) error {
@@ -143,25 +158,16 @@ func (s *Server) contextChoices(r *http.Request, contexts []kubeconfig.Context) 
 
 // createClusters is the third step: each chosen context is tried and stored, and the page says what became of each.
 func (s *Server) createClusters(w http.ResponseWriter, r *http.Request) error {
-	if err := s.admin(r, access.VerbAdmin, "clusters"); err != nil {
-		return s.refused(r, err)
-	}
+	return s.withOffer(w, r, func(o offer) error { return s.createChosen(w, r, o) })
+}
+
+// createChosen is createClusters for an offer that was understood.
+func (s *Server) createChosen(w http.ResponseWriter, r *http.Request, o offer) error {
 	p := s.presenter(r)
-	contexts, source, text, err := s.offered(r)
-	if wrong, ok := errors.AsType[*kubeconfig.Error](err); ok {
-		return s.addPage(w, r, http.StatusUnprocessableEntity, text, p.words(wrong.Message))
-	}
-	if err != nil {
-		return err
-	}
-	choices, err := s.contextChoices(r, contexts)
-	if err != nil {
-		return err
-	}
 	chosen, wrong := 0, false
-	for i := range choices {
+	for i := range o.choices {
 		get := func(field string) string { return strings.TrimSpace(r.FormValue(field + "." + strconv.Itoa(i))) }
-		choice := &choices[i]
+		choice := &o.choices[i]
 		choice.Use = get("use") == "1" && !choice.Refused
 		if !choice.Use {
 			continue
@@ -178,14 +184,14 @@ func (s *Server) createClusters(w http.ResponseWriter, r *http.Request) error {
 		if chosen == 0 {
 			message = p.loc.T("settings.choose_one")
 		}
-		return s.previewPage(w, r, http.StatusUnprocessableEntity, text, choices, message)
+		return s.previewPage(w, r, http.StatusUnprocessableEntity, o.text, o.choices, message)
 	}
 	results := views.ClusterResults{Done: settingsPath, More: settingsPath + "/new"}
-	for i, choice := range choices {
+	for i, choice := range o.choices {
 		if !choice.Use {
 			continue
 		}
-		result, err := s.createOne(r, choice, contexts[i], source)
+		result, err := s.createOne(r, choice, o.contexts[i], o.source)
 		if err != nil {
 			return err
 		}

@@ -100,11 +100,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
+	// This also puts the rights of the first user into force.
 	if err := server.Import(ctx, contexts, source); err != nil {
-		return err
-	}
-	// The first user has rights from its binding.
-	if err := server.Load(ctx); err != nil {
 		return err
 	}
 	c.greet(std, listener.Addr(), once)

@@ -10,15 +10,9 @@ import (
 	"time"
 
 	"tiga/db"
-	"tiga/handlers"
 	"tiga/kube"
 	"tiga/kube/kubeconfig"
 )
-
-// seedRoles writes the built-in roles, which a first start of the server would do.
-func seedRoles(ctx context.Context, store *db.Store) error {
-	return handlers.SeedRoles(ctx, store, time.Now())
-}
 
 // migrateCommand brings the store up to date.
 type migrateCommand struct {

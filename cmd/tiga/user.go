@@ -10,6 +10,7 @@ import (
 
 	"tiga/access"
 	"tiga/db"
+	"tiga/handlers"
 )
 
 // adminName is the user that a first start makes.
@@ -143,7 +144,7 @@ func openForUsers(ctx context.Context, std streams, s storeSettings, l logSettin
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := seedRoles(ctx, store); err != nil {
+	if err := handlers.SeedRoles(ctx, store, time.Now()); err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
 	return store, func() {
