@@ -24,11 +24,7 @@ const loadTeam = "load"
 // finds nothing to do when it starts again.
 func (c *Cluster) seedPods(ctx context.Context) error {
 	begin := time.Now()
-	var namespaces []*corev1.Namespace
-	for i := range c.opts.Namespaces {
-		namespaces = append(namespaces, makeNamespace(fmt.Sprintf("load-%03d", i+1), loadTeam))
-	}
-	if err := c.createNamespaces(ctx, namespaces...); err != nil {
+	if err := c.loadNamespaces(ctx); err != nil {
 		return err
 	}
 	// Stopped, not held: when it starts it reads everything before it acts on
@@ -51,6 +47,14 @@ func (c *Cluster) seedPods(ctx context.Context) error {
 	}
 	c.logf("%d pods ready after %s", c.opts.Pods, elapsed(begin))
 	return nil
+}
+
+func (c *Cluster) loadNamespaces(ctx context.Context) error {
+	var namespaces []*corev1.Namespace
+	for i := range c.opts.Namespaces {
+		namespaces = append(namespaces, makeNamespace(fmt.Sprintf("load-%03d", i+1), loadTeam))
+	}
+	return c.createNamespaces(ctx, namespaces...)
 }
 
 // createLoad returns how many Deployments it made.

@@ -40,6 +40,11 @@ const (
 func (c *Cluster) seed(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, seedTimeout)
 	defer cancel()
+	for _, name := range c.opts.Families {
+		if err := c.InstallFamily(ctx, name); err != nil {
+			return err
+		}
+	}
 	if c.opts.Seed != Empty {
 		if err := c.seedCompany(ctx, companies()[c.opts.Seed]); err != nil {
 			return fmt.Errorf("fill %s: %w", c.opts.Name, err)
@@ -48,6 +53,11 @@ func (c *Cluster) seed(ctx context.Context) error {
 	if c.opts.Pods > 0 {
 		if err := c.seedPods(ctx); err != nil {
 			return fmt.Errorf("fill %s with %d pods: %w", c.opts.Name, c.opts.Pods, err)
+		}
+	}
+	if c.opts.Objects > 0 {
+		if err := c.seedObjects(ctx); err != nil {
+			return fmt.Errorf("fill %s with %d objects: %w", c.opts.Name, c.opts.Objects, err)
 		}
 	}
 	return nil

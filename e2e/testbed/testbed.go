@@ -63,7 +63,11 @@ type Options struct {
 	// over Namespaces. Zero Namespaces is one for each 500 pods.
 	Pods       int
 	Namespaces int
-	// Families are the operator families to install. None is known yet.
+	// Objects is how many more objects of a dozen other kinds there are, such as
+	// ConfigMaps, Secrets and Events, spread over Namespaces as well.
+	Objects int
+	// Families are those whose CustomResourceDefinitions are installed, such as
+	// Kruise; see Families.
 	Families []string
 	// EmulatedVersion, such as "1.34", makes the API server an older one.
 	EmulatedVersion string
@@ -80,11 +84,13 @@ func (o Options) withDefaults() (Options, error) {
 	if o.EmulatedVersion != "" && !regexp.MustCompile(`^1\.\d+$`).MatchString(o.EmulatedVersion) {
 		return o, fmt.Errorf("emulated version %q: want major and minor, such as 1.34", o.EmulatedVersion)
 	}
-	if len(o.Families) > 0 {
-		return o, fmt.Errorf("families %s: none is known yet", strings.Join(o.Families, ", "))
+	for _, name := range o.Families {
+		if _, ok := families()[name]; !ok {
+			return o, fmt.Errorf("family %q: want one of %s", name, strings.Join(Families(), ", "))
+		}
 	}
-	if o.Nodes < 0 || o.Pods < 0 || o.Namespaces < 0 {
-		return o, errors.New("nodes, pods and namespaces are numbers from zero")
+	if o.Nodes < 0 || o.Pods < 0 || o.Namespaces < 0 || o.Objects < 0 {
+		return o, errors.New("nodes, pods, namespaces and objects are numbers from zero")
 	}
 	c, known := companies()[o.Seed]
 	if !known && o.Seed != Empty {
@@ -93,7 +99,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Nodes == 0 {
 		o.Nodes = max(1, c.nodes+(o.Pods+podsPerNode-1)/podsPerNode)
 	}
-	if o.Pods > 0 && o.Namespaces == 0 {
+	if (o.Pods > 0 || o.Objects > 0) && o.Namespaces == 0 {
 		o.Namespaces = max(1, o.Pods/500)
 	}
 	if o.Log == nil {
@@ -345,6 +351,17 @@ func (c *Cluster) stopPart(ctx context.Context, name string) error {
 	}
 	delete(c.processes, name)
 	return c.saveLocked(false)
+}
+
+// StopControllers ends everything that acts in the cluster by itself: what is
+// in it stays as it is written. It does not come back.
+func (c *Cluster) StopControllers(ctx context.Context) error {
+	for _, name := range []string{controllers, scheduler, kwok} {
+		if err := c.stopPart(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // StartAPIServer starts a stopped API server on the same port and the same

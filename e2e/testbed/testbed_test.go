@@ -17,6 +17,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -568,5 +570,41 @@ func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 		if _, err := o.withDefaults(); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
+	}
+}
+
+// TestEveryFamilyIsServed installs the definitions of all families on one
+// cluster and takes one away again.
+func TestEveryFamilyIsServed(t *testing.T) {
+	c := Start(t, Options{Families: Families()})
+	client, err := dynamic.NewForConfig(c.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, gvr := range []schema.GroupVersionResource{
+		{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"},
+		{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"},
+		{Group: "autoscaling.k8s.io", Version: "v1", Resource: "verticalpodautoscalers"},
+		{Group: "apps.kruise.io", Version: "v1alpha1", Resource: "clonesets"},
+		{Group: "traefik.io", Version: "v1alpha1", Resource: "ingressroutes"},
+		{Group: "tailscale.com", Version: "v1alpha1", Resource: "connectors"},
+		{Group: "upgrade.cattle.io", Version: "v1", Resource: "plans"},
+	} {
+		if _, err := client.Resource(gvr).List(t.Context(), metav1.ListOptions{}); err != nil {
+			t.Errorf("list %s: %v", gvr, err)
+		}
+	}
+	if err := c.RemoveDefinition(t.Context(), "plans.upgrade.cattle.io"); err != nil {
+		t.Fatal(err)
+	}
+	plans := schema.GroupVersionResource{Group: "upgrade.cattle.io", Version: "v1", Resource: "plans"}
+	err = c.waitFor(t.Context(), settleEvery, func(ctx context.Context) error {
+		if _, err := client.Resource(plans).List(ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("list plans: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -77,6 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&cmd.options.EmulatedVersion, "emulated-version", "", "the Kubernetes `version` that new clusters emulate, such as 1.34")
 	flags.IntVar(&cmd.options.Nodes, "nodes", 0, "how many nodes new clusters have (default: what their seed has)")
 	flags.IntVar(&cmd.options.Pods, "pods", 0, "how many more pods run in new clusters")
+	flags.IntVar(&cmd.options.Objects, "objects", 0, "how many more objects of other kinds new clusters have")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
