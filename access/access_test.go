@@ -10,13 +10,13 @@ import (
 )
 
 // authority returns an authority with the policy that spec describes.
-func authority(tb testing.TB, spec PolicySpec, options ...Option) *Authority {
+func authority(tb testing.TB, spec PolicySpec) *Authority {
 	tb.Helper()
 	p, err := NewPolicy(spec)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	a := New(options...)
+	a := New()
 	a.Set(p)
 	return a
 }
@@ -341,11 +341,40 @@ func TestA15_ReadOnlyAllowsNothingButReading(t *testing.T) {
 	}
 }
 
+func TestNothingIsOfferedInReadOnlyMode(t *testing.T) {
+	spec := house()
+	olga, freya := Subject{Name: "olga"}, Subject{Name: "freya"}
+	for _, c := range []struct {
+		name string
+		edit func(*PolicySpec)
+		want bool
+	}{
+		{"as usual", func(*PolicySpec) {}, true},
+		{"server", func(s *PolicySpec) { s.ReadOnly = true }, false},
+		{"cluster", func(s *PolicySpec) { s.ReadOnlyClusters = map[string]bool{"production": true} }, false},
+		{"another cluster", func(s *PolicySpec) { s.ReadOnlyClusters = map[string]bool{"staging": true} }, true},
+	} {
+		spec.ReadOnly, spec.ReadOnlyClusters = false, nil
+		c.edit(&spec)
+		a := authority(t, spec)
+		if got := a.Somewhere(olga, pods(VerbDelete, "", "")); got != c.want {
+			t.Errorf("%s: delete is offered: %v", c.name, got)
+		}
+		if a.Somewhere(freya, pods(VerbDelete, "", "")) || !a.Somewhere(freya, pods(VerbGet, "", "")) {
+			t.Errorf("%s: a read-only role is offered something else than reading", c.name)
+		}
+	}
+	if New().Somewhere(olga, pods(VerbGet, "", "")) || authority(t, spec).Somewhere(olga, Request{}) {
+		t.Error("something is offered without a policy or a request")
+	}
+}
+
 func TestBindingExpires(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	b := user("tom", RoleViewer, nil, nil)
 	b.Expires = now.Add(time.Hour)
-	a := authority(t, PolicySpec{Bindings: []Binding{b}}, WithClock(func() time.Time { return now }))
+	a := authority(t, PolicySpec{Bindings: []Binding{b}})
+	a.now = func() time.Time { return now }
 	for _, c := range []struct {
 		at   time.Duration
 		want string

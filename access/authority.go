@@ -15,21 +15,9 @@ type Authority struct {
 	watchers map[chan struct{}]struct{}
 }
 
-// Option changes an Authority that is being made.
-type Option func(*Authority)
-
-// WithClock makes the authority read the time, which bindings expire by, from now.
-func WithClock(now func() time.Time) Option {
-	return func(a *Authority) { a.now = now }
-}
-
 // New returns an authority that refuses everything until it is given a policy.
-func New(options ...Option) *Authority {
-	a := &Authority{now: time.Now, watchers: map[chan struct{}]struct{}{}}
-	for _, option := range options {
-		option(a)
-	}
-	return a
+func New() *Authority {
+	return &Authority{now: time.Now, watchers: map[chan struct{}]struct{}{}}
 }
 
 // Set makes p the policy of all decisions from now on and tells the watchers. A policy older than
@@ -100,6 +88,24 @@ func (a *Authority) SeesNamespace(s Subject, cluster, namespace string) bool {
 	var owner, token [inline]*bound
 	rights := p.rights(s, a.now, owner[:0], token[:0])
 	return rights.seesNamespace(cluster, namespace)
+}
+
+// Somewhere reports whether the subject may do what is asked to an object of the kind in some namespace, which is what a
+// list offers actions by. It asks the rules once and not every namespace, and may say yes where rules that deny leave
+// nothing after all: Check decides about the object.
+func (a *Authority) Somewhere(s Subject, r Request) bool {
+	p := a.policy.Load()
+	if p == nil || !r.wellFormed() {
+		return false
+	}
+	if r.Verb.Effect() != EffectRead && (p.readOnly || r.Group != TigaGroup && p.readOnlyClusters[r.Cluster]) {
+		return false
+	}
+	var owner, token [inline]*bound
+	rights := p.rights(s, a.now, owner[:0], token[:0])
+	q := newQuery(r)
+	q.collection = true
+	return rights.allowed(&q, false) != nil
 }
 
 // Check decides, from memory only. The error is always an *Error.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -35,6 +36,7 @@ var (
 	// ErrBusy means that too many passwords are being checked at once; it is answered with 429.
 	ErrBusy = errors.New("too many passwords are being checked")
 	errHash = errors.New("not an argon2id hash")
+	errLong = fmt.Errorf("hash password: longer than %d bytes", MaxPassword)
 )
 
 // CheckPassword says what is wrong with a new password: a *FieldError for the field "password".
@@ -72,13 +74,12 @@ func NewPassword() string {
 // HashPassword returns the argon2id hash of a password as a PHC string.
 func HashPassword(password string) (string, error) {
 	if len(password) > MaxPassword {
-		return "", fmt.Errorf("hash password: longer than %d bytes", MaxPassword)
+		return "", errLong
 	}
-	salt := make([]byte, saltLength)
-	_, _ = rand.Read(salt) // never fails
-	key := argon2.IDKey([]byte(password), salt, hashTime, hashMemory, hashLanes, keyLength)
-	return phc{hashMemory, hashTime, hashLanes, salt, key}.String(), nil
+	return usualCosts().hash(password), nil
 }
+
+func usualCosts() costs { return costs{hashMemory, hashTime, hashLanes} }
 
 // VerifyPassword reports whether the password belongs to the hash. A string that is no hash is an
 // error. It takes its time and memory without a bound; requests go through a Hasher.
@@ -94,19 +95,23 @@ func VerifyPassword(encoded, password string) (bool, error) {
 	return subtle.ConstantTimeCompare(key, h.key) == 1, nil
 }
 
-// NeedsRehash reports whether a hash was made with other costs than today's, so that it should be
-// made anew the next time that its password is at hand.
-func NeedsRehash(encoded string) bool {
-	h, err := parseHash(encoded)
-	return err != nil || h.memory != hashMemory || h.time != hashTime || h.lanes != hashLanes ||
-		len(h.salt) != saltLength || len(h.key) != keyLength
+// costs are what a hash takes: memory in KiB, passes over it, and lanes.
+type costs struct {
+	memory, time uint32
+	lanes        uint8
+}
+
+func (c costs) hash(password string) string {
+	salt := make([]byte, saltLength)
+	_, _ = rand.Read(salt) // never fails
+	key := argon2.IDKey([]byte(password), salt, c.time, c.memory, c.lanes, keyLength)
+	return phc{c, salt, key}.String()
 }
 
 // phc is a hash in the format of the Password Hashing Competition.
 type phc struct {
-	memory, time uint32
-	lanes        uint8
-	salt, key    []byte
+	costs
+	salt, key []byte
 }
 
 func (h phc) String() string {
@@ -122,13 +127,13 @@ func parseHash(encoded string) (phc, error) {
 		return phc{}, errHash
 	}
 	var h phc
-	costs := strings.Split(parts[3], ",")
-	if len(costs) != 3 {
+	numbers := strings.Split(parts[3], ",")
+	if len(numbers) != 3 {
 		return phc{}, errHash
 	}
 	var lanes uint32
 	for i, into := range []*uint32{&h.memory, &h.time, &lanes} {
-		value, ok := strings.CutPrefix(costs[i], []string{"m=", "t=", "p="}[i])
+		value, ok := strings.CutPrefix(numbers[i], []string{"m=", "t=", "p="}[i])
 		n, err := strconv.ParseUint(value, 10, 32)
 		if !ok || err != nil {
 			return phc{}, errHash
@@ -149,10 +154,13 @@ func parseHash(encoded string) (phc, error) {
 	return h, nil
 }
 
-// HasherConfig bounds a Hasher. Zero values mean: as many at once as there are cores, 16 waiting.
+// HasherConfig bounds a Hasher. Zero values mean: as many at once as there are cores, 16 waiting, and
+// the costs of HashPassword.
 type HasherConfig struct {
 	Parallel int
 	Queue    int
+	// Memory, in KiB, and Passes are what a new hash costs.
+	Memory, Passes uint32
 }
 
 // Hasher runs password hashes for requests: a few at once, some waiting, the rest refused with
@@ -160,6 +168,7 @@ type HasherConfig struct {
 type Hasher struct {
 	running chan struct{}
 	places  chan struct{} // those running and those waiting
+	costs   costs
 	nobody  string
 }
 
@@ -171,15 +180,24 @@ func NewHasher(cfg HasherConfig) *Hasher {
 	if cfg.Queue <= 0 {
 		cfg.Queue = 16
 	}
+	c := usualCosts()
+	c.memory, c.time = cmp.Or(cfg.Memory, c.memory), cmp.Or(cfg.Passes, c.time)
 	// A hash that no password belongs to, made without paying for it: only its costs matter.
-	nothing := phc{hashMemory, hashTime, hashLanes, make([]byte, saltLength), make([]byte, keyLength)}
+	nothing := phc{c, make([]byte, saltLength), make([]byte, keyLength)}
 	return &Hasher{
-		running: make(chan struct{}, cfg.Parallel), places: make(chan struct{}, cfg.Parallel+cfg.Queue), nobody: nothing.String(),
+		running: make(chan struct{}, cfg.Parallel), places: make(chan struct{}, cfg.Parallel+cfg.Queue), costs: c, nobody: nothing.String(),
 	}
 }
 
 // RetryAfter is what a caller who got ErrBusy should be told to wait.
 const RetryAfter = 2 * time.Second
+
+// NeedsRehash reports whether a hash was made with other costs than today's, so that it should be
+// made anew while its password is at hand.
+func (h *Hasher) NeedsRehash(encoded string) bool {
+	old, err := parseHash(encoded)
+	return err != nil || old.costs != h.costs || len(old.salt) != saltLength || len(old.key) != keyLength
+}
 
 // Hash is HashPassword within the bounds.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
@@ -188,7 +206,10 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer leave()
-	return HashPassword(password)
+	if len(password) > MaxPassword {
+		return "", errLong
+	}
+	return h.costs.hash(password), nil
 }
 
 // Verify is VerifyPassword within the bounds. An empty or broken hash costs the same time as a good

@@ -20,7 +20,7 @@ func TestPasswordRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(encoded, "$argon2id$v=19$m=19456,t=2,p=1$") || NeedsRehash(encoded) {
+		if !strings.HasPrefix(encoded, "$argon2id$v=19$m=19456,t=2,p=1$") || NewHasher(HasherConfig{}).NeedsRehash(encoded) {
 			t.Errorf("hash is %s", encoded)
 		}
 		if ok, err := VerifyPassword(encoded, password); !ok || err != nil {
@@ -42,14 +42,21 @@ func TestPasswordRoundTrip(t *testing.T) {
 
 // TestPasswordOldCostsVerifyAndWantRehash uses a hash that another program made.
 func TestPasswordOldCostsVerifyAndWantRehash(t *testing.T) {
-	old := phc{memory: 64, time: 1, lanes: 1, salt: []byte("somesalt")}
+	old := phc{costs: costs{memory: 64, time: 1, lanes: 1}, salt: []byte("somesalt")}
 	old.key = mustHex(t, "655ad15eac652dc59f7170a7332bf49b8469be1fdb9c28bb") // golang.org/x/crypto's own vector
 	encoded := old.String()
 	if ok, err := VerifyPassword(encoded, "password"); !ok || err != nil {
 		t.Errorf("known vector: %v %v", ok, err)
 	}
-	if !NeedsRehash(encoded) || !NeedsRehash("") || !NeedsRehash("plain") {
+	h := NewHasher(HasherConfig{})
+	if !h.NeedsRehash(encoded) || !h.NeedsRehash("") || !h.NeedsRehash("plain") {
 		t.Error("old costs are not made anew")
+	}
+	// A hasher with costs of its own makes hashes of them, and is content with those alone.
+	cheap := NewHasher(HasherConfig{Memory: 64, Passes: 1})
+	made, err := cheap.Hash(t.Context(), "password")
+	if err != nil || !strings.HasPrefix(made, "$argon2id$v=19$m=64,t=1,p=1$") || cheap.NeedsRehash(made) || !h.NeedsRehash(made) {
+		t.Errorf("hash is %s, %v", made, err)
 	}
 }
 

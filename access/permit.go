@@ -36,7 +36,7 @@ func (p Permit) Allow(r Request) error {
 		if (r.Namespace != "" || !r.Namespaced) && p.g.filter.sees(r.Namespace, r.Name) {
 			return nil
 		}
-	case r.Namespace == have.Namespace || p.g.filter.verdict(r.Namespace).mode != seesNone:
+	case r.Namespace == have.Namespace || p.g.filter.verdict(r.Namespace).reach != ReachNone:
 		return nil
 	}
 	return refuse(p.g.subject, r, ErrForbidden, p.g.version)
@@ -56,6 +56,49 @@ func (p Permit) Sees(namespace, name string) bool {
 		return false
 	}
 	return p.g.filter == nil || p.g.filter.sees(namespace, name)
+}
+
+// Reach is how much of a namespace a permit shows.
+type Reach uint8
+
+// The reaches of a permit.
+const (
+	ReachNone Reach = iota // no object
+	ReachAll               // every object
+	ReachSome              // those that Sees names
+)
+
+// Reach says for a whole namespace what Sees would say of its objects, so that whoever filters many rows asks once for
+// each namespace. "" is where objects without a namespace are.
+func (p Permit) Reach(namespace string) Reach {
+	if p.g == nil {
+		return ReachNone
+	}
+	r := &p.g.request
+	switch {
+	case r.Namespaced != (namespace != ""), r.Namespace != "" && namespace != r.Namespace:
+		return ReachNone
+	case r.Name != "":
+		return ReachSome
+	case p.g.filter == nil:
+		return ReachAll
+	default:
+		return p.g.filter.verdict(namespace).reach
+	}
+}
+
+// Whole reports whether the permit shows every object of its kind in the cluster, in whatever namespaces there are.
+func (p Permit) Whole() bool {
+	switch {
+	case p.g == nil, p.g.request.Namespace != "", p.g.request.Name != "":
+		return false
+	case p.g.filter == nil:
+		return true
+	case !p.g.request.Namespaced:
+		return p.g.filter.verdict("").reach == ReachAll
+	default: // where all namespaces are alike, any will do
+		return p.g.filter.verdict("-").reach == ReachAll && p.g.filter.whole != nil
+	}
 }
 
 // Namespaces says what to list: everything, or the named namespaces only. All is true also where a
@@ -107,20 +150,15 @@ type filter struct {
 	query  query
 	verbs  [2]verbSet
 	cache  sync.Map // namespace → *verdict
+
+	once  sync.Once
+	whole *verdict // of every namespace, where no rule tells one from another
 }
-
-type seesMode uint8
-
-const (
-	seesNone seesMode = iota
-	seesAll
-	seesByName
-)
 
 // verdict is what is known about a namespace.
 type verdict struct {
-	mode   seesMode
-	checks [][]*rule // each list has to allow the name; filled where mode is seesByName
+	reach  Reach
+	checks [][]*rule // each list has to allow the name; filled where some are shown
 }
 
 func newFilter(have rights, r Request) *filter {
@@ -135,10 +173,10 @@ func newFilter(have rights, r Request) *filter {
 
 func (f *filter) sees(namespace, name string) bool {
 	v := f.verdict(namespace)
-	switch v.mode {
-	case seesAll:
+	switch v.reach {
+	case ReachAll:
 		return true
-	case seesByName:
+	case ReachSome:
 		for _, rules := range v.checks {
 			if !allowsName(rules, name) {
 				return false
@@ -151,6 +189,14 @@ func (f *filter) sees(namespace, name string) bool {
 }
 
 func (f *filter) verdict(namespace string) *verdict {
+	f.once.Do(func() {
+		if f.uniform() {
+			f.whole = f.work(namespace)
+		}
+	})
+	if f.whole != nil {
+		return f.whole
+	}
 	if known, ok := f.cache.Load(namespace); ok {
 		return known.(*verdict)
 	}
@@ -159,25 +205,47 @@ func (f *filter) verdict(namespace string) *verdict {
 	return v
 }
 
+// uniform reports whether all namespaces are alike: every rule about the kind covers them all.
+func (f *filter) uniform() bool {
+	q := f.query
+	for _, set := range f.sets() {
+		for _, verb := range f.verbs {
+			q.verb = verb
+			for _, b := range set {
+				for i := range b.rules {
+					if r := &b.rules[i]; !r.namespaces.matchesAll() && r.speaksOf(&q) {
+						return false
+					}
+				}
+			}
+		}
+	}
+	return f.query.namespaced
+}
+
+// sets are the lists of bindings that all have to allow.
+func (f *filter) sets() [][]*bound {
+	if f.rights.scoped {
+		return [][]*bound{f.rights.owner, f.rights.token}
+	}
+	return [][]*bound{f.rights.owner}
+}
+
 func (f *filter) work(namespace string) *verdict {
 	q := f.query
 	q.namespace = namespace
-	v := &verdict{mode: seesAll}
-	sets := [][]*bound{f.rights.owner}
-	if f.rights.scoped {
-		sets = append(sets, f.rights.token)
-	}
-	for _, set := range sets {
+	v := &verdict{reach: ReachAll}
+	for _, set := range f.sets() {
 		for _, verb := range f.verbs {
 			q.verb = verb
-			mode, rules := inNamespace(set, &q)
-			switch mode {
-			case seesNone:
-				return &verdict{mode: seesNone}
-			case seesByName:
-				v.mode = seesByName
+			reach, rules := inNamespace(set, &q)
+			switch reach {
+			case ReachNone:
+				return &verdict{reach: ReachNone}
+			case ReachSome:
+				v.reach = ReachSome
 				v.checks = append(v.checks, rules)
-			case seesAll:
+			case ReachAll:
 			}
 		}
 	}
@@ -185,7 +253,7 @@ func (f *filter) work(namespace string) *verdict {
 }
 
 // inNamespace sorts out the rules that speak of the query's kind in its namespace.
-func inNamespace(set []*bound, q *query) (seesMode, []*rule) {
+func inNamespace(set []*bound, q *query) (Reach, []*rule) {
 	var rules []*rule
 	open, named, limited := false, false, false
 	for _, b := range set {
@@ -199,7 +267,7 @@ func inNamespace(set []*bound, q *query) (seesMode, []*rule) {
 			}
 			switch {
 			case r.deny && len(r.names) == 0:
-				return seesNone, nil
+				return ReachNone, nil
 			case !r.deny && len(r.names) == 0:
 				open = true
 			case r.deny:
@@ -212,11 +280,11 @@ func inNamespace(set []*bound, q *query) (seesMode, []*rule) {
 	}
 	switch {
 	case open && !limited:
-		return seesAll, nil
+		return ReachAll, nil
 	case open || named:
-		return seesByName, rules
+		return ReachSome, rules
 	default:
-		return seesNone, nil
+		return ReachNone, nil
 	}
 }
 
@@ -237,13 +305,9 @@ func allowsName(rules []*rule, name string) bool {
 // namespaces returns the namespaces that rules name one by one, or all if some rule has a pattern.
 func (f *filter) namespaces() (all bool, names []string) {
 	var candidates []string
-	sets := [][]*bound{f.rights.owner}
-	if f.rights.scoped {
-		sets = append(sets, f.rights.token)
-	}
 	open := true
 	q := f.query
-	for _, set := range sets {
+	for _, set := range f.sets() {
 		for _, verb := range f.verbs {
 			q.verb = verb
 			literal, found := literals(set, &q)
@@ -256,7 +320,7 @@ func (f *filter) namespaces() (all bool, names []string) {
 		return true, nil
 	}
 	for _, n := range candidates {
-		if f.verdict(n).mode != seesNone {
+		if f.verdict(n).reach != ReachNone {
 			names = append(names, n)
 		}
 	}

@@ -30,7 +30,7 @@ func TestA14_ZeroPermitPermitsNothing(t *testing.T) {
 		t.Error("the zero permit allows")
 	}
 	all, names := p.Namespaces()
-	if p.Sees("a", "x") || p.Sees("", "x") || all || len(names) > 0 || p.Version() != 0 || !cmp.Equal(p.Subject(), Subject{}) || p.Request() != (Request{}) {
+	if p.Sees("a", "x") || p.Sees("", "x") || p.Reach("a") != ReachNone || p.Reach("") != ReachNone || all || len(names) > 0 || p.Version() != 0 || !cmp.Equal(p.Subject(), Subject{}) || p.Request() != (Request{}) {
 		t.Error("the zero permit sees")
 	}
 	if rec := p.Record(); rec.Decision != DecisionDeny {
@@ -67,6 +67,9 @@ func TestA14_PermitIsForOneThingOnly(t *testing.T) {
 	}
 	if !p.Sees("team-a", "x") || p.Sees("team-a", "y") || p.Sees("team-b", "x") || p.Sees("", "x") || p.Sees("team-a", "") {
 		t.Error("a permit for one object sees others")
+	}
+	if p.Reach("team-a") != ReachSome || p.Reach("team-b") != ReachNone || p.Reach("") != ReachNone {
+		t.Error("a permit for one object reaches a whole namespace")
 	}
 	if all, names := p.Namespaces(); all || !cmp.Equal(names, []string{"team-a"}) {
 		t.Errorf("namespaces: %v %v", all, names)

@@ -253,6 +253,9 @@ func TestA10_ListSeesWhatGetAllows(t *testing.T) {
 						if got := permit.Sees(row.Namespace, row.Name); got != want {
 							t.Fatalf("seed %d: %+v sees %s = %v, get allows %v\n%+v", seed, s, row, got, want, spec)
 						}
+						if reach := permit.Reach(row.Namespace); reach == ReachAll && !want || reach == ReachNone && want {
+							t.Fatalf("seed %d: %+v reaches %d of the namespace of %s, get allows %v\n%+v", seed, s, reach, row, want, spec)
+						}
 						if want && kind.Namespaced && !all && !slices.Contains(names, row.Namespace) {
 							t.Fatalf("seed %d: %s is seen but its namespace is not among %v\n%+v", seed, row, names, spec)
 						}
@@ -275,6 +278,41 @@ func TestA10_ListSeesWhatGetAllows(t *testing.T) {
 				t.Errorf("the policies are too dull: %d lists, %d rows", lists, seen)
 			}
 		})
+	}
+}
+
+// TestSomewhereMissesNothing: what may be done to some object may be done somewhere, and where no rule denies and no token
+// cuts, the other way round.
+func TestSomewhereMissesNothing(t *testing.T) {
+	yes, no := 0, 0
+	for seed := range uint64(policies / 3) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		spec := randomSpec(r, anyVerbs(r))
+		a, s := authority(t, spec), subject(r, spec)
+		simple := s.TokenRole == "" && !slices.ContainsFunc(spec.Roles, func(role Role) bool {
+			return slices.ContainsFunc(role.Rules, func(rule Rule) bool { return rule.Deny })
+		})
+		for _, kind := range worldRequests() {
+			for _, verb := range []Verb{VerbGet, VerbScale, VerbDelete} {
+				kind.Verb = verb
+				some := slices.ContainsFunc(rows(kind), func(row Request) bool {
+					_, err := a.Check(s, row)
+					return err == nil
+				})
+				got := a.Somewhere(s, kind)
+				if some && !got || simple && got && !some {
+					t.Fatalf("seed %d: %+v %s somewhere = %v, on some object %v\n%+v", seed, s, kind, got, some, spec)
+				}
+				if got {
+					yes++
+				} else {
+					no++
+				}
+			}
+		}
+	}
+	if yes < 1000 || no < 1000 {
+		t.Errorf("the policies are too dull: %d yes, %d no", yes, no)
 	}
 }
 

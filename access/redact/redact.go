@@ -25,9 +25,12 @@ var plainKeys = map[string]bool{
 	"secrettype": true, "secretcount": true,
 }
 
+// separators are what the parts of a key are joined with.
+var separators = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+
 // Key reports whether what stands under this key is a secret.
 func Key(key string) bool {
-	key = strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(key))
+	key = separators.Replace(strings.ToLower(key))
 	if plainKeys[key] {
 		return false
 	}
