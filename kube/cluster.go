@@ -24,6 +24,9 @@ type Cluster struct {
 	conn *conn  // nil when disabled, or when it could not be built
 	err  *Error // why it could not be built
 
+	catalogue *catalogue
+	usages    *usages
+
 	readOnly atomic.Bool
 	cancel   context.CancelFunc
 	ctx      context.Context //nolint:containedctx // the cluster's own life
@@ -39,6 +42,7 @@ type Cluster struct {
 func newCluster(cfg *Config, spec Spec) *Cluster {
 	c := &Cluster{
 		cfg: cfg, id: spec.ID, log: cfg.Log.With("cluster", spec.Name), spec: spec, kick: make(chan struct{}, 1),
+		catalogue: newCatalogue(), usages: newUsages(),
 	}
 	c.spec.Namespaces = slices.Clone(spec.Namespaces)
 	c.ctx, c.cancel = context.WithCancel(cfg.ctx)
@@ -70,9 +74,16 @@ func newCluster(cfg *Config, spec Spec) *Cluster {
 func (c *Cluster) newTables(namespaces []string) *cache.Tables {
 	t := c.cfg.Tables
 	t.Cluster, t.Source, t.Log, t.Now = c.spec.Name, source{c}, c.log, c.cfg.Now
-	t.Notify = func(kindID string) { c.cfg.Hub.Publish(live.Kind(c.id, kindID)) }
+	t.Notify = func(kindID string) {
+		c.cfg.Hub.Publish(live.Kind(c.id, kindID))
+		if kindID == Definitions {
+			poke(c.catalogue.changed)
+		}
+	}
 	t.Describe = func(err error) kinds.Message { return c.describe(err) }
 	t.Namespaces = func(*kinds.Kind) []string { return namespaces }
+	t.Kind = c.Known
+	poke(c.catalogue.changed) // these lists know no definitions yet
 	return cache.New(c.ctx, t)
 }
 
@@ -89,6 +100,9 @@ func (c *Cluster) describe(err error) kinds.Message {
 func (c *Cluster) start() {
 	if c.conn != nil {
 		c.running.Go(c.watchHealth)
+		c.running.Go(c.watchKinds)
+		c.running.Go(c.watchUsage)
+		c.running.Go(c.lookForKinds)
 	}
 }
 
@@ -97,9 +111,11 @@ func (c *Cluster) close() {
 	c.cancel()
 	if c.conn != nil {
 		c.conn.close()
+	}
+	c.running.Wait() // before the lists, which what runs here may start
+	if c.conn != nil {
 		c.lists().Close()
 	}
-	c.running.Wait()
 }
 
 // adopt takes over a changed description if the connection need not be built anew for it.

@@ -15,13 +15,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/klog/v2"
 
 	"tiga/kube/internal/open"
+	"tiga/kube/kinds"
 	"tiga/kube/kubeconfig"
 )
 
@@ -54,7 +56,27 @@ type conn struct {
 	cancel   context.CancelFunc
 
 	mu      sync.Mutex
-	clients map[schema.GroupVersion]*rest.RESTClient
+	clients map[clientKey]*rest.RESTClient
+}
+
+// clientKey finds a client: by what it reads, and as what.
+type clientKey struct {
+	gv      schema.GroupVersion
+	dynamic bool
+}
+
+// codecs read and write the kinds that have a Go type, and parameters the options of all.
+var (
+	codecs     = serializer.NewCodecFactory(kinds.Types()).WithoutConversion()
+	parameters = optionCodec{runtime.NewParameterCodec(kinds.Types())}
+)
+
+// optionCodec writes options as those of v1, which every API understands: a group that has no Go types has no others.
+type optionCodec struct{ runtime.ParameterCodec }
+
+// EncodeParameters implements runtime.ParameterCodec.
+func (c optionCodec) EncodeParameters(obj runtime.Object, _ schema.GroupVersion) (url.Values, error) {
+	return c.ParameterCodec.EncodeParameters(obj, schema.GroupVersion{Version: "v1"})
 }
 
 // newConn builds the way to a cluster. It opens no connection.
@@ -73,7 +95,7 @@ func newConn(cfg *Config, id int64, creds kubeconfig.Credentials, readOnly *atom
 	c := &conn{
 		dialer: newDialer(cfg), readOnly: readOnly, lock: &credentialLock{},
 		limiter: flowcontrol.NewTokenBucketRateLimiter(cfg.QPS, cfg.Burst),
-		breaker: &breaker{now: cfg.Now}, clients: map[schema.GroupVersion]*rest.RESTClient{},
+		breaker: &breaker{now: cfg.Now}, clients: map[clientKey]*rest.RESTClient{},
 	}
 	if block, _ := pem.Decode(rc.CertData); block != nil {
 		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
@@ -174,27 +196,42 @@ func (c *conn) close() {
 	c.base.CloseIdleConnections()
 }
 
-// client is the REST client of a group version. Built-in kinds travel as protobuf.
+// client is the REST client of a group version whose kinds have Go types. They travel as protobuf.
 func (c *conn) client(gv schema.GroupVersion) (*rest.RESTClient, error) {
+	return c.clientFor(clientKey{gv: gv})
+}
+
+// reader is the REST client that reads a kind.
+func (c *conn) reader(k *kinds.Kind) (*rest.RESTClient, error) {
+	return c.clientFor(clientKey{k.GVR.GroupVersion(), k.Dynamic()})
+}
+
+func (c *conn) clientFor(key clientKey) (*rest.RESTClient, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if rc, ok := c.clients[gv]; ok {
+	if rc, ok := c.clients[key]; ok {
 		return rc, nil
 	}
 	cfg := rest.CopyConfig(c.rest)
 	cfg.APIPath = "/apis"
-	if gv.Group == "" {
+	if key.gv.Group == "" {
 		cfg.APIPath = "/api"
 	}
-	cfg.GroupVersion = &gv
-	cfg.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	cfg.GroupVersion = &key.gv
+	cfg.NegotiatedSerializer = codecs
 	cfg.ContentType = runtime.ContentTypeProtobuf
 	cfg.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	if key.dynamic {
+		// What has no Go type has no protobuf either. This serializer, unlike others, knows the API server's own Status, so
+		// that a refusal keeps its words.
+		cfg.NegotiatedSerializer = dynamic.ConfigFor(cfg).NegotiatedSerializer
+		cfg.ContentType, cfg.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	}
 	rc, err := rest.RESTClientForConfigAndClient(cfg, c.http)
 	if err != nil {
-		return nil, fmt.Errorf("client for %s: %w", gv, err)
+		return nil, fmt.Errorf("client for %s: %w", key.gv, err)
 	}
-	c.clients[gv] = rc
+	c.clients[key] = rc
 	return rc, nil
 }
 

@@ -13,12 +13,13 @@ func (c *Cluster) Counts(permit access.Permit, k *kinds.Kind) (n Counts, known b
 	if c.conn == nil {
 		return Counts{}, false
 	}
-	c.Each(permit, k, func(r *kinds.Row) bool {
-		n.Total++
-		if troubled(r.Status) {
-			n.Trouble++
+	if c.reading(permit, k) == nil {
+		for tone, rows := range c.lists().Tally(permit, k) {
+			n.Total += rows
+			if troubled(kinds.Status{Tone: kinds.Tone(tone)}) { // an index of a Tally
+				n.Trouble += rows
+			}
 		}
-		return true
-	})
+	}
 	return n, c.Freshness(k).Synced
 }

@@ -34,7 +34,7 @@ func TestFR0_7_EveryReasonHasWords(t *testing.T) {
 	}
 	// These two are made from their siblings.
 	used["cluster.node_not_ready_ever"], used["cluster.nodes_not_ready_ever"] = true, true
-	en, zh := catalogue(t, "en"), catalogue(t, "zh-CN")
+	en, zh := catalogueOf(t, "en"), catalogueOf(t, "zh-CN")
 	for id := range used {
 		if en[id] == nil {
 			t.Errorf("%s has no words", id)
@@ -50,8 +50,8 @@ func TestFR0_7_EveryReasonHasWords(t *testing.T) {
 	}
 }
 
-// catalogue is the ids of one language with the names of their gaps.
-func catalogue(t *testing.T, language string) map[string][]string {
+// catalogueOf is the ids of one language with the names of their gaps.
+func catalogueOf(t *testing.T, language string) map[string][]string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "locales", language, "cluster.toml"))
 	if err != nil {

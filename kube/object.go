@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
 	"tiga/access"
+	"tiga/kube/cache"
 	"tiga/kube/kinds"
 )
 
@@ -22,19 +27,74 @@ type Object struct {
 	// Kind describes what it is.
 	Kind  *kinds.Kind
 	typed runtime.Object
+	lists *cache.Tables // in which objects of other kinds may say something about it
 }
 
 // Typed is the object itself; it must not be changed.
 func (o Object) Typed() runtime.Object { return o.typed }
 
-// Detail is what the detail page says about the object.
-func (o Object) Detail() kinds.Detail { return o.Kind.Detail(o.typed) }
+// Detail is what the detail page says about the object. Its row is that of the list, also in what the lists of other
+// kinds say about it as far as they are in memory.
+func (o Object) Detail() kinds.Detail {
+	d := o.Kind.Detail(o.typed)
+	if o.lists != nil {
+		d.Row = o.lists.Amend(o.Kind, d.Row)
+	}
+	return d
+}
 
 // Row is the object as its list shows it.
 func (o Object) Row() kinds.Row { return o.Detail().Row }
 
 // ResourceVersion is the version that was read.
-func (o Object) ResourceVersion() string { return o.Detail().Row.ResourceVersion }
+func (o Object) ResourceVersion() string { return o.Kind.Detail(o.typed).Row.ResourceVersion }
+
+// Annotations are all annotations of the object with their whole values, sorted by key, but for kubectl's copy of the
+// object. A row has them cut.
+func (o Object) Annotations() []kinds.Pair {
+	m, ok := o.typed.(metav1.Object)
+	if !ok {
+		return nil
+	}
+	var out []kinds.Pair
+	for key, value := range m.GetAnnotations() {
+		if key != lastApplied {
+			out = append(out, kinds.Pair{Key: key, Value: value})
+		}
+	}
+	slices.SortFunc(out, func(a, b kinds.Pair) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+// ManagedFields reports whether the object says who has set which of its fields.
+func (o Object) ManagedFields() bool {
+	m, ok := o.typed.(metav1.Object)
+	return ok && len(m.GetManagedFields()) > 0
+}
+
+// Changed is when the object was last changed in what is wanted of it, and by which program; what its own status says is
+// left out. ok is false where the API server does not say.
+func (o Object) Changed() (at time.Time, by string, ok bool) {
+	m, isObject := o.typed.(metav1.Object)
+	if !isObject {
+		return at, "", false
+	}
+	for _, f := range m.GetManagedFields() {
+		if f.Subresource == "" && f.Time != nil && f.Time.After(at) {
+			at, by, ok = f.Time.Time, f.Manager, true
+		}
+	}
+	return at, by, ok
+}
+
+// Redacted reports whether values were taken out of the object.
+func (o Object) Redacted() bool {
+	_, ok := o.typed.(*corev1.Secret)
+	return ok
+}
+
+// Pods are the pods that belong to the object.
+func (o Object) Pods() kinds.PodsOf { return o.Kind.Pods(o.typed) }
 
 // YAMLOptions say what a YAML view keeps of what is usually noise.
 type YAMLOptions struct {
@@ -49,6 +109,15 @@ const lastApplied = corev1.LastAppliedConfigAnnotation
 
 // YAML is the object as kubectl would print it, without managed fields and without kubectl's own copy unless asked for.
 func (o Object) YAML(opts YAMLOptions) ([]byte, error) {
+	fields, err := o.Tree(opts)
+	if err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(fields)
+}
+
+// Tree is the object as its JSON has it, with its kind and version; a Secret's values are their lengths.
+func (o Object) Tree(opts YAMLOptions) (map[string]any, error) {
 	fields, err := o.fields()
 	if err != nil {
 		return nil, err
@@ -72,7 +141,7 @@ func (o Object) YAML(opts YAMLOptions) ([]byte, error) {
 			fields["data"] = values
 		}
 	}
-	return yaml.Marshal(fields)
+	return fields, nil
 }
 
 // fields is the object as a tree, with its kind and version.
@@ -129,7 +198,7 @@ func (c *Cluster) Get(ctx context.Context, permit access.Permit, k *kinds.Kind, 
 		return Object{}, c.wrap(err, t)
 	}
 	redact(obj)
-	return Object{k, obj}, nil
+	return Object{k, obj, c.lists()}, nil
 }
 
 // YAML reads one object from the API server and prints it.
@@ -167,13 +236,15 @@ func (c *Cluster) agent(permit access.Permit) string {
 
 // get reads one object into its type.
 func (c *conn) get(ctx context.Context, k *kinds.Kind, namespace, name, agent string) (runtime.Object, error) {
-	client, err := c.client(k.GVR.GroupVersion())
+	client, err := c.reader(k)
 	if err != nil {
 		return nil, err
 	}
-	obj, err := scheme.Scheme.New(k.GVK())
-	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", k.Name, err)
+	var obj runtime.Object = &unstructured.Unstructured{}
+	if !k.Dynamic() {
+		if obj, err = kinds.Types().New(k.GVK()); err != nil {
+			return nil, fmt.Errorf("get %s: %w", k.Name, err)
+		}
 	}
 	ctx, cancel := bounded(ctx, getTimeout)
 	defer cancel()

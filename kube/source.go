@@ -9,9 +9,9 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
 
 	"tiga/kube/kinds"
@@ -35,24 +35,49 @@ func (s source) Watch(ctx context.Context, k *kinds.Kind, namespace string, opts
 	return w, err
 }
 
-// list reads one chunk of a kind into its typed list.
+// list reads one chunk of a kind: into its typed list, into unstructured objects, or as the server's table.
 func (c *conn) list(ctx context.Context, k *kinds.Kind, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
-	client, err := c.client(k.GVR.GroupVersion())
+	client, err := c.reader(k)
 	if err != nil {
 		return nil, err
-	}
-	gvk := k.GVK()
-	gvk.Kind += "List"
-	list, err := scheme.Scheme.New(gvk)
-	if err != nil {
-		return nil, fmt.Errorf("list of %s: %w", k.Name, err)
 	}
 	ctx, cancel := bounded(ctx, listTimeout)
 	defer cancel()
-	err = client.Get().NamespaceIfScoped(namespace, k.Namespaced && namespace != "").Resource(k.GVR.Resource).
-		VersionedParams(&opts, scheme.ParameterCodec).MaxRetries(0).Do(ctx).Into(list)
+	request := client.Get().NamespaceIfScoped(namespace, k.Namespaced && namespace != "").Resource(k.GVR.Resource).
+		VersionedParams(&opts, parameters).MaxRetries(0)
+	if k.Printed() {
+		answer := request.SetHeader("Accept", acceptTable).Do(ctx)
+		if err := answer.Error(); err != nil { // unlike that of Raw it has the API server's words
+			return nil, err
+		}
+		data, err := answer.Raw()
+		if err != nil {
+			return nil, err
+		}
+		return printedList(data)
+	}
+	list, err := listOf(k)
 	if err != nil {
 		return nil, err
+	}
+	if err := request.Do(ctx).Into(list); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// listOf is an empty list of a kind.
+func listOf(k *kinds.Kind) (runtime.Object, error) {
+	gvk := k.GVK()
+	gvk.Kind += "List"
+	if k.Dynamic() {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(gvk)
+		return list, nil
+	}
+	list, err := kinds.Types().New(gvk)
+	if err != nil {
+		return nil, fmt.Errorf("list of %s: %w", k.Name, err)
 	}
 	return list, nil
 }
@@ -62,7 +87,7 @@ var errNoHeaders = fmt.Errorf("no answer within %s: %w", headerTimeout, context.
 
 // watch opens a stream. client-go takes some failures to connect for a stream that ended at once; here they are errors.
 func (c *conn) watch(ctx context.Context, k *kinds.Kind, namespace string, opts metav1.ListOptions) (watch.Interface, error) {
-	client, err := c.client(k.GVR.GroupVersion())
+	client, err := c.reader(k)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +95,12 @@ func (c *conn) watch(ctx context.Context, k *kinds.Kind, namespace string, opts 
 	ctx, cancel := context.WithCancelCause(withFlags(klog.NewContext(ctx, klog.Logger{}), flags{watch: true}))
 	timer := time.AfterFunc(headerTimeout, func() { cancel(errNoHeaders) })
 	outcome := &failure{}
-	w, err := client.Get().NamespaceIfScoped(namespace, k.Namespaced && namespace != "").Resource(k.GVR.Resource).
-		VersionedParams(&opts, scheme.ParameterCodec).MaxRetries(0).Watch(context.WithValue(ctx, failureKey{}, outcome))
+	request := client.Get().NamespaceIfScoped(namespace, k.Namespaced && namespace != "").Resource(k.GVR.Resource).
+		VersionedParams(&opts, parameters).MaxRetries(0)
+	if k.Printed() {
+		request.SetHeader("Accept", acceptTable)
+	}
+	w, err := request.Watch(context.WithValue(ctx, failureKey{}, outcome))
 	late := !timer.Stop() // it fired, or is about to
 	if err == nil && outcome.err != nil {
 		err = &url.Error{Op: "Watch", URL: k.ID(), Err: outcome.err}
@@ -86,6 +115,9 @@ func (c *conn) watch(ctx context.Context, k *kinds.Kind, namespace string, opts 
 		err = cause(ctx, err)
 		cancel(nil)
 		return nil, err
+	}
+	if k.Printed() {
+		w = newPrintedWatch(w)
 	}
 	return &stream{Interface: w, cancel: cancel}, nil
 }

@@ -158,10 +158,9 @@ func limited(t *testing.T, r *rig, real *testbed.Cluster) {
 	if _, err := real.Kubectl(t.Context(), "create", "rolebinding", "ann", "--clusterrole=view", "--user=ann", "-n", "shop"); err != nil {
 		t.Fatal(err)
 	}
-	spec := func(s *Spec) { s.Namespaces = []string{"shop", "kube-system"} }
-	var c *Cluster
+	// Once: each kubeconfig has a certificate of its own, and with other credentials the cluster would begin anew each time.
+	c := r.add(t, 2, "shop", parsed(t, real.KubeconfigFor("ann")), func(s *Spec) { s.Namespaces = []string{"shop", "kube-system"} })
 	eventually(t, "the role is in force", func() bool {
-		c = r.add(t, 2, "shop", parsed(t, real.KubeconfigFor("ann")), spec)
 		c.Retry()
 		return slices.Equal(c.State().Namespaces, []string{"shop"})
 	})

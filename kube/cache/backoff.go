@@ -18,6 +18,9 @@ const (
 	// refusedDelay is for answers that time alone does not change: no right to
 	// list, a credential that is not accepted, a kind that is not served.
 	refusedDelay = time.Minute
+	// absentTries is how often a kind that is not served is asked for before that is believed: a definition is accepted
+	// a moment before its kind is served.
+	absentTries = 4
 	// askedDelay bounds what a server may ask for with Retry-After.
 	askedDelay = 2 * time.Minute
 )
@@ -42,7 +45,7 @@ func (b *backoff) next(now time.Time, err error) time.Duration {
 	}
 	d := min(firstDelay<<min(b.failures, 10), limit)
 	b.failures++
-	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) {
+	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) && b.failures > absentTries {
 		// Never sooner: an account may be locked by attempts.
 		return refusedDelay + spread(refusedDelay/4)
 	}

@@ -35,6 +35,10 @@ type Config struct {
 	// Describe puts an error of Source into words. Without it the error's own
 	// text is shown.
 	Describe func(error) kinds.Message
+	// Kind finds a kind that the cluster serves by its ID, where rows of one kind
+	// speak about those of another. Without it all kinds that are known are taken
+	// to be served. It must not block.
+	Kind func(id string) (*kinds.Kind, bool)
 	// Namespaces says which namespaces the credential may list, for a kind that
 	// it may not list as a whole. Empty or nil means all. It is asked when a
 	// table starts and must not block.
@@ -58,6 +62,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Describe == nil {
 		c.Describe = func(err error) kinds.Message { return kinds.Message{Text: err.Error()} }
+	}
+	if c.Kind == nil {
+		c.Kind = kinds.Lookup
 	}
 	if c.Namespaces == nil {
 		c.Namespaces = func(*kinds.Kind) []string { return nil }

@@ -68,7 +68,7 @@ func seal(chunk []item) []item {
 }
 
 func itemOf(e *entry) item {
-	it := item{entry: e, facets: e.facets, tone: min(e.row.Status.Tone, kinds.ToneBad)}
+	it := item{entry: e, facets: e.facets, tone: toneOf(&e.row)}
 	if n := len(e.row.Name); n <= math.MaxUint16 && strings.HasPrefix(e.haystack, e.row.Name) {
 		it.name = uint16(n)
 	}
@@ -86,6 +86,11 @@ func (it *item) title() string {
 // newEntry makes the entry of a row; in shares the strings that repeat.
 func newEntry(k *kinds.Kind, row kinds.Row, in *interner) *entry {
 	in.row(&row)
+	return entryOf(k, row)
+}
+
+// entryOf makes the entry of a row, which it leaves as it is.
+func entryOf(k *kinds.Kind, row kinds.Row) *entry {
 	e := &entry{row: row}
 	e.haystack = haystack(k, &row)
 	if strings.HasPrefix(e.haystack, row.Name) {

@@ -31,9 +31,12 @@ type term func(*item) bool
 //	/re/                  the same by regular expression (RE2), case does not matter
 //	key=value key!=value  a column ("status", "node", "namespace", "name") or else a label;
 //	                      case does not matter, * stands for any characters
-//	key>value key<value   a numeric column: restarts>5, memoryrequest>1Gi, age<1h
+//	key>value key<value   a numeric column: restarts>5, memoryrequest>1Gi, age<1h; also >= and <=
+//	label:key=value       a label, also one that has the name of a column; label:key for any value
 //	-l selector           a label selector as kubectl has it, without spaces or in quotes
 //	!term                 not that
+//
+// What stands in quotes is text, whatever characters it has: "a=b" is a word, and key="two words" a value.
 type Filter struct{ terms []term }
 
 // ParseFilter reads a filter for a kind. What cannot be used is left out of the
@@ -105,9 +108,10 @@ func (p *parser) term() {
 	case rest == "-l" || strings.HasPrefix(rest, "-l ") || strings.HasPrefix(rest, "-l="):
 		t = p.selector(start)
 	default:
-		pos := p.at
-		word, quoted := p.word()
-		t = p.wordTerm(pos, word, quoted)
+		t = p.wordTerm(p.word())
+	}
+	if t == nil && p.at == start+strings.Count(p.text[start:p.at], "!") && p.at > start {
+		p.fail(start, p.text[start:p.at], kinds.Message{ID: "filter.nothing"})
 	}
 	switch {
 	case t == nil:
@@ -118,26 +122,45 @@ func (p *parser) term() {
 	}
 }
 
+// word is a piece of the text without its quotes.
+type word struct {
+	text string
+	at   int // where it begins
+	raw  string
+	op   int // where in text its comparison stands, -1 for none outside of quotes
+}
+
 // word reads up to the next white space; quotes keep white space in.
-func (p *parser) word() (word string, quoted bool) {
+func (p *parser) word() word {
 	var b strings.Builder
-	inQuotes := false
+	w := word{at: p.at, op: -1}
+	quote := -1 // where the open quote stands
 	for p.at < len(p.text) {
 		c := p.text[p.at]
 		switch {
+		case c == '"' && quote < 0:
+			quote = p.at
 		case c == '"':
-			inQuotes = !inQuotes
-			quoted = true
-		case !inQuotes && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
-			return b.String(), quoted
-		case !inQuotes && strings.HasPrefix(p.text[p.at:], "\u3000"): // the space of Chinese keyboards
-			return b.String(), quoted
+			quote = -1
+		case quote < 0 && (c == ' ' || c == '\t' || c == '\n' || c == '\r' || strings.HasPrefix(p.text[p.at:], "\u3000")): // the last is the space of Chinese keyboards
+			return w.end(p, &b)
 		default:
+			if quote < 0 && w.op < 0 && (c == '=' || c == '<' || c == '>') {
+				w.op = b.Len()
+			}
 			b.WriteByte(c)
 		}
 		p.at++
 	}
-	return b.String(), quoted
+	if quote >= 0 {
+		p.fail(quote, p.text[quote:], kinds.Message{ID: "filter.quoteopen"})
+	}
+	return w.end(p, &b)
+}
+
+func (w word) end(p *parser, b *strings.Builder) word {
+	w.text, w.raw = b.String(), p.text[w.at:p.at]
+	return w
 }
 
 func (p *parser) regex() term {
@@ -216,15 +239,14 @@ func (p *parser) selector(start int) term {
 		p.at++
 	}
 	p.next()
-	pos := p.at
-	words, _ := p.word()
-	if words == "" {
+	w := p.word()
+	if w.text == "" {
 		p.fail(start, "-l", kinds.Message{ID: "filter.noselector"})
 		return nil
 	}
-	selector, err := labels.Parse(words)
+	selector, err := labels.Parse(w.text)
 	if err != nil {
-		p.fail(pos, words, kinds.Message{ID: "filter.selector", Text: err.Error()})
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.selector", Text: err.Error()})
 		return nil
 	}
 	requirements, _ := selector.Requirements()
@@ -249,45 +271,90 @@ func (r rowLabels) Get(label string) string { v, _ := r.Label(label); return v }
 func (r rowLabels) Lookup(label string) (string, bool) { return r.Label(label) }
 
 // wordTerm is a comparison, or a plain word.
-func (p *parser) wordTerm(pos int, word string, quoted bool) term {
-	if word == "" {
+func (p *parser) wordTerm(w word) term {
+	label, isLabel := strings.CutPrefix(w.text, "label:")
+	isLabel = isLabel && strings.HasPrefix(w.raw, "label:")
+	switch {
+	case w.text == "":
 		return nil
+	case w.op == 0:
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.noname"})
+		return nil
+	case w.op > 0:
+		return p.comparison(w, w.text[:w.op], w.text[w.op:w.op+1], w.text[w.op+1:])
+	case isLabel && label == "":
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.nolabel"})
+		return nil
+	case isLabel:
+		return func(e *item) bool { return rowLabels{&e.row}.Has(label) }
 	}
-	if i := strings.IndexAny(word, "=<>"); i > 0 {
-		name, op, value := word[:i], word[i:i+1], word[i+1:]
-		switch {
-		case op == "=":
-			negated := strings.HasSuffix(name, "!")
-			t := p.equals(strings.TrimSuffix(name, "!"), strings.TrimPrefix(value, "="))
-			if negated {
-				return func(e *item) bool { return !t(e) }
-			}
-			return t
-		case p.numeric(name) >= 0:
-			return p.compares(pos, word, p.numeric(name), op, value)
-		case !quoted:
-			p.fail(pos, word, kinds.Message{ID: "filter.notnumeric", Args: map[string]any{"Column": name}})
-			return nil
-		}
-	}
-	needle := strings.ToLower(word)
+	needle := strings.ToLower(w.text)
 	return func(e *item) bool { return strings.Contains(e.hay, needle) }
 }
 
+// comparison is one of a column, or of a label, with a value.
+func (p *parser) comparison(w word, name, op, value string) term {
+	column := p.numeric(name)
+	switch {
+	case op == "=":
+		negated := strings.HasSuffix(name, "!")
+		t := p.equals(w, strings.TrimSuffix(name, "!"), strings.TrimPrefix(value, "="))
+		if t != nil && negated {
+			return func(e *item) bool { return !t(e) }
+		}
+		return t
+	case column < 0:
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.notnumeric", Args: map[string]any{"Column": name}})
+		return nil
+	}
+	return p.compares(w, column, op, value)
+}
+
 // equals compares a column or, where the kind has none of that name, a label.
-func (p *parser) equals(name, value string) term {
+func (p *parser) equals(w word, name, value string) term {
+	if name == "" {
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.noname"})
+		return nil
+	}
 	is := pattern(value)
+	if label, ok := strings.CutPrefix(name, "label:"); ok {
+		return hasLabel(label, is)
+	}
 	switch strings.ToLower(name) {
 	case "name":
 		return func(e *item) bool { return is(e.title()) }
 	case "namespace", "ns":
 		return func(e *item) bool { return is(e.row.Namespace) }
 	}
-	if i, ok := p.kind.Column(strings.ToLower(name)); ok {
+	i, ok := p.kind.Column(strings.ToLower(name))
+	if !ok {
+		return hasLabel(name, is)
+	}
+	form := p.kind.Columns[i].Form
+	if !form.Numeric() || strings.Contains(value, "*") {
 		return func(e *item) bool { return i < len(e.row.Cells) && is(e.row.Cells[i].Text) }
 	}
+	if form == kinds.FormAge || form == kinds.FormTime { // nobody means the very second
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.instant", Args: map[string]any{"Column": name}})
+		return nil
+	}
+	n, ok := p.number(form, value)
+	if !ok && form != kinds.FormRatio {
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.number", Args: map[string]any{"Value": value}})
+		return nil
+	}
 	return func(e *item) bool {
-		v, ok := e.row.Label(name)
+		if i >= len(e.row.Cells) || !e.row.Cells[i].Form.Numeric() {
+			return false
+		}
+		c := &e.row.Cells[i]
+		return c.Text != "" && is(c.Text) || ok && c.Num == n
+	}
+}
+
+func hasLabel(key string, is func(string) bool) term {
+	return func(e *item) bool {
+		v, ok := e.row.Label(key)
 		return ok && is(v)
 	}
 }
@@ -324,13 +391,13 @@ func (p *parser) numeric(name string) int {
 	return i
 }
 
-func (p *parser) compares(pos int, token string, column int, op, value string) term {
+func (p *parser) compares(w word, column int, op, value string) term {
 	orEqual := strings.HasPrefix(value, "=")
 	value = strings.TrimPrefix(value, "=")
 	form := p.kind.Columns[column].Form
 	limit, ok := p.number(form, value)
 	if !ok {
-		p.fail(pos, token, kinds.Message{ID: "filter.number", Args: map[string]any{"Value": value}})
+		p.fail(w.at, w.raw, kinds.Message{ID: "filter.number", Args: map[string]any{"Value": value}})
 		return nil
 	}
 	less := op == "<"

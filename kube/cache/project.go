@@ -144,7 +144,7 @@ func (f *feed) store(objects []seenObject) {
 		}
 		updates = append(updates, u)
 	}
-	f.applied(f.table.store.apply(updates, f.round))
+	f.table.applied(f.table.apply(updates, f.round))
 }
 
 // begin begins a complete reading.
@@ -154,13 +154,4 @@ func (f *feed) begin() {
 }
 
 // sweep removes the rows that the reading that has just ended did not see.
-func (f *feed) sweep() { f.applied(f.table.store.sweep(f.namespace, f.round)) }
-
-func (f *feed) applied(changes int) {
-	if changes == 0 {
-		return
-	}
-	f.table.counters.changes.Add(int64(changes))
-	f.table.store.maintain()
-	f.table.cfg.Notify(f.table.kind.ID())
-}
+func (f *feed) sweep() { f.table.applied(f.table.sweep(f.namespace, f.round)) }

@@ -9,7 +9,7 @@ import (
 // DefaultSize is the number of rows of a page.
 const DefaultSize = 100
 
-// maxSize bounds what one page may ask for; exports ask for more than screens.
+// maxSize bounds what one page may ask for.
 const maxSize = 1000
 
 // Query asks for one page of a list.
@@ -18,9 +18,11 @@ type Query struct {
 	Namespaces []string            // none: all; ignored for cluster-scoped kinds
 	Text       string              // the filter box, see ParseFilter
 	Facets     map[string][]string // column ID → chosen values; values of one facet are alternatives
+	Count      []string            // facets that are counted, besides the chosen ones; none: all
 	Sort       string              // "name", "namespace" or a column ID, "-" prefix for descending; "" or unknown: the kind's own order
 	Page       int                 // from 1; beyond the end: the last page
 	Size       int                 // DefaultSize if 0
+	All        bool                // every row in one page, whatever Page and Size say
 	Wait       time.Duration       // how long to wait for a first list; the configured time if 0, not at all if negative
 }
 

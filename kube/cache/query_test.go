@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -99,6 +100,20 @@ func TestFilterBox(t *testing.T) {
 			{"age>1d", []string{"b/Api:X-1"}},
 			{"age<1d2h", []string{}}, // the others have no creation time
 			{"ready<100%", []string{"a/web-2", "b/job-1"}},
+			{"restarts=41", []string{"a/web-2"}},
+			{"restarts!=41 web", []string{"a/web-1"}},
+			{"restarts<=40 web", []string{"a/web-1"}},
+			{"ready=1/1", []string{"a/web-1", "b/Api:X-1"}},
+			{"ready=100%", []string{"a/web-1", "b/Api:X-1"}},
+			{"label:tier=front", []string{"a/web-1", "a/web-2"}},
+			{"label:tier", []string{"a/web-1", "a/web-2"}},
+			{"!label:tier", []string{"b/Api:X-1", "b/job-1"}},
+			{"label:status=running", []string{}}, // a label, not the column
+			{`tier="front"`, []string{"a/web-1", "a/web-2"}},
+			{`"tier=front"`, []string{}}, // a word, not a comparison
+			{`"label:tier"`, []string{}},
+			{`a">"b`, []string{}},
+			{`""`, []string{"a/web-1", "a/web-2", "b/Api:X-1", "b/job-1"}},
 			{"nothing-of-this", nil},
 		} {
 			page := b.query(func(q *Query) { q.Text, q.Sort = c.text, "namespace" })
@@ -124,6 +139,14 @@ func TestWrongFilterIsReportedWithItsPlaceAndTheRestHolds(t *testing.T) {
 			{"web -l", "filter.noselector", 4},
 			{"web node>5", "filter.notnumeric", 4},
 			{"web restarts>x", "filter.number", 4},
+			{"web restarts=x", "filter.number", 4},
+			{"web age=5m", "filter.instant", 4},
+			{"web =x", "filter.noname", 4},
+			{"web !=x", "filter.noname", 5},
+			{"web label:", "filter.nolabel", 4},
+			{"web !", "filter.nothing", 4},
+			{"web !! ", "filter.nothing", 4},
+			{`web "`, "filter.quoteopen", 4},
 			{"web " + strings.Repeat("x", filterLimit), "filter.toolong", filterLimit},
 			{"web /" + strings.Repeat("x", patternLimit+1) + "/", "filter.toolong", 4},
 			{"web" + strings.Repeat(" w", termsLimit), "filter.toomany", 2*termsLimit + 2},
@@ -243,6 +266,9 @@ func TestPermitForSomethingElseIsRefused(t *testing.T) {
 				t.Errorf("%s: row found", name)
 			}
 			b.tables.Each(p, b.kind, func(*kinds.Row) bool { t.Errorf("%s: each has rows", name); return false })
+			if n := b.tables.Tally(p, b.kind); n != (Tally{}) {
+				t.Errorf("%s: the tally is %v", name, n)
+			}
 			if err := b.tables.Refresh(t.Context(), p, b.kind); err == nil {
 				t.Errorf("%s: refreshed", name)
 			}
@@ -274,6 +300,20 @@ func TestPaging(t *testing.T) {
 			if f := page.Facets[0]; f.Values[0].Count != 250 {
 				t.Errorf("page %d: facet counts %d", c.page, f.Values[0].Count)
 			}
+		}
+	})
+}
+
+// TestAllRowsInOnePage is what exports and orders by joined columns read: everything that matches, of one moment.
+func TestAllRowsInOnePage(t *testing.T) {
+	var pods []*corev1.Pod
+	for i := range 2500 {
+		pods = append(pods, pod([]string{"a", "b"}[i%2], fmt.Sprintf("p-%04d", i)))
+	}
+	filled(t, pods, func(b *bench) {
+		page := b.query(func(q *Query) { q.All, q.Page, q.Size, q.Text, q.Namespaces = true, 7, 10, "!p-0000", []string{"a"} })
+		if len(page.Rows) != 1249 || page.Matched != 1249 || page.Page != 1 || page.Pages != 1 {
+			t.Errorf("%d rows of %d, page %d of %d", len(page.Rows), page.Matched, page.Page, page.Pages)
 		}
 	})
 }
@@ -376,6 +416,13 @@ func TestOrdersFollowChangesExactly(t *testing.T) {
 		}
 		s.apply(batch, 1)
 		s.maintain()
+		tallies := make(map[string]Tally)
+		for namespace, n := range s.tallies {
+			tallies[namespace] = *n
+		}
+		if want := recount(s); !maps.Equal(tallies, want) {
+			t.Fatalf("round %d: the tallies are %v, the rows %v", round, tallies, want)
+		}
 		for i, by := range orders {
 			if (round+i)%(i+1) != 0 {
 				continue // orders fall behind differently

@@ -19,26 +19,30 @@ const (
 type scan struct {
 	store   *store
 	snap    snapshot
-	permit  access.Permit
-	wanted  []bool // by number of the namespace; nil: all
+	sights  sights
 	filter  Filter
 	chosen  [maxFacets][]bool // by number of the value; nil: the facet does not filter
 	faceted bool              // some facet filters
+	active  []int             // the facets that are counted
 
-	counts [][]int32                  // by facet and number of the value
+	counts [maxFacets][]int32         // by facet and number of the value
 	status int                        // the facet that has tones
 	tones  [][kinds.ToneBad + 1]int32 // by number of the status word
 }
 
 func newScan(s *store, snap snapshot, permit access.Permit, q *Query, filter Filter) *scan {
-	c := &scan{store: s, snap: snap, permit: permit, filter: filter}
+	c := &scan{store: s, snap: snap, sights: newSights(s.kind, snap, permit), filter: filter}
 	if s.kind.Namespaced && len(q.Namespaces) > 0 {
-		c.wanted = c.numbers(q.Namespaces)
+		c.sights.only(c.numbers(q.Namespaces))
 	}
-	c.counts = make([][]int32, len(s.facets))
 	for i, f := range s.facets {
+		values := q.Facets[f.id]
+		if len(values) == 0 && len(q.Count) > 0 && !slices.Contains(q.Count, f.id) {
+			continue
+		}
+		c.active = append(c.active, i)
 		c.counts[i] = make([]int32, len(snap.values))
-		if values := q.Facets[f.id]; len(values) > 0 {
+		if len(values) > 0 {
 			c.chosen[i] = c.numbers(values)
 			c.faceted = true
 		}
@@ -61,22 +65,14 @@ func (c *scan) numbers(values []string) []bool {
 
 // run counts, and returns the rows from first on, at most size of them.
 func (c *scan) run(ctx context.Context, first, size int) (rows []*kinds.Row, total, matched int, err error) {
-	rows = make([]*kinds.Row, 0, size)
+	rows = make([]*kinds.Row, 0, min(size, maxSize))
 	for _, chunk := range c.snap.chunks {
 		if ctx.Err() != nil {
 			return nil, 0, 0, ctx.Err()
 		}
 		for i := range chunk {
 			it := &chunk[i]
-			namespace := ""
-			if c.store.kind.Namespaced {
-				if n := it.facets[0]; c.wanted == nil || c.wanted[n] {
-					namespace = c.snap.values[n]
-				} else {
-					continue
-				}
-			}
-			if !c.permit.Sees(namespace, it.title()) {
+			if !c.sights.shows(it) {
 				continue
 			}
 			total++
@@ -92,13 +88,26 @@ func (c *scan) run(ctx context.Context, first, size int) (rows []*kinds.Row, tot
 	return rows, total, matched, nil
 }
 
+// poisoned counts the rows that stand for objects that could not be read, as far as the permit shows them.
+func (c *scan) poisoned() int {
+	n := 0
+	for _, chunk := range c.snap.chunks {
+		for i := range chunk {
+			if it := &chunk[i]; it.poison && c.sights.shows(it) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // count adds a row to the facets and reports whether they let it pass. A facet
 // counts what the other ones leave, so that it shows what choosing another of
 // its values would give.
 func (c *scan) count(it *item) bool {
 	failed := -1
 	if c.faceted {
-		for i := range c.counts {
+		for _, i := range c.active {
 			if c.chosen[i] == nil || c.chosen[i][it.facets[i]] {
 				continue
 			}
@@ -108,7 +117,7 @@ func (c *scan) count(it *item) bool {
 			failed = i
 		}
 	}
-	for i := range c.counts {
+	for _, i := range c.active {
 		if failed < 0 || failed == i {
 			c.counts[i][it.facets[i]]++
 		}
@@ -122,8 +131,9 @@ func (c *scan) count(it *item) bool {
 // facets returns what was counted. Values that were chosen are there even with
 // nothing left to count, so that they can be taken back.
 func (c *scan) facets(q *Query) []Facet {
-	out := make([]Facet, 0, len(c.store.facets))
-	for i, of := range c.store.facets {
+	out := make([]Facet, 0, len(c.active))
+	for _, i := range c.active {
+		of := c.store.facets[i]
 		f := Facet{ID: of.id}
 		for n, count := range c.counts[i] {
 			if count == 0 {

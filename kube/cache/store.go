@@ -14,6 +14,8 @@ const (
 	viewIdle = 2 * time.Minute
 	// logSlack is the least number of changes kept for orders to catch up with.
 	logSlack = 2048
+	// indexSlot estimates the memory that an object takes in an index.
+	indexSlot = 96
 )
 
 // change is one step from a generation to the next; either side may be nil.
@@ -87,16 +89,21 @@ type store struct {
 	log     []change // since floor
 	floor   uint64   // changes up to this generation are forgotten
 	dict    dictionary
+	tallies map[string]*Tally // by namespace, "" for what has none
 	bytes   int64
 	poison  int
 	dropped int // rows that the limit kept out since the last complete reading
 	views   map[order]*view
+
+	projected map[key]*entry // of rows that are shown otherwise than their kind projects them, see joint
+	indexes   []*index       // of those that other kinds ask about
 }
 
 func newStore(k *kinds.Kind, limit int, now func() time.Time) *store {
 	return &store{
 		kind: k, facets: facetsOf(k), limit: limit, now: now,
-		rows: make(map[key]*entry), views: make(map[order]*view),
+		rows: make(map[key]*entry), views: make(map[order]*view), tallies: make(map[string]*Tally),
+		projected: make(map[key]*entry),
 	}
 }
 
@@ -105,6 +112,9 @@ type update struct {
 	key   key
 	entry *entry
 	keep  bool // the row is as it was, and was seen
+
+	projected *entry // the row as the kind projects it, where entry is another
+	again     bool   // the object is as it was, and was not seen; only the row is made anew
 }
 
 // apply makes one generation of the updates and reports how many rows changed.
@@ -126,7 +136,14 @@ func (s *store) apply(updates []update, round uint32) int {
 				continue
 			}
 			u.entry.seen = round
+			if u.again {
+				u.entry.seen = old.seen
+			}
 			s.replace(u.key, old, u.entry)
+			if u.projected != nil {
+				s.projected[key{u.entry.row.Namespace, u.entry.row.Name}] = u.projected
+				s.bytes += int64(u.projected.size)
+			}
 			n++
 		case old != nil:
 			s.replace(u.key, old, nil)
@@ -145,8 +162,13 @@ func (s *store) replace(k key, old, fresh *entry) {
 	if old != nil {
 		old.gone.Store(next)
 		s.bytes -= int64(old.size)
+		s.tally(old, -1)
 		if old.poison {
 			s.poison--
+		}
+		if p := s.projected[k]; p != nil {
+			s.bytes -= int64(p.size)
+			delete(s.projected, k)
 		}
 	}
 	if fresh == nil {
@@ -157,6 +179,7 @@ func (s *store) replace(k key, old, fresh *entry) {
 			fresh.facets[i] = s.dict.number(s.facets[i].value(&fresh.row))
 		}
 		s.bytes += int64(fresh.size)
+		s.tally(fresh, 1)
 		if fresh.poison {
 			s.poison++
 		}
@@ -166,6 +189,9 @@ func (s *store) replace(k key, old, fresh *entry) {
 		s.rows[key{fresh.row.Namespace, fresh.row.Name}] = fresh
 	}
 	s.log = append(s.log, change{gen: next, added: fresh, removed: old})
+	for _, ix := range s.indexes {
+		ix.step(old, fresh)
+	}
 }
 
 // begin counts afresh what the limit keeps out.
@@ -355,5 +381,8 @@ func (s *store) size() (rows int, bytes int64, poison int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	bytes = s.bytes + int64(len(s.log))*24 + int64(len(s.views)*len(s.rows))*int64(unsafe.Sizeof(item{}))
+	for _, ix := range s.indexes {
+		bytes += int64(len(ix.entries)) * indexSlot
+	}
 	return len(s.rows), bytes, s.poison
 }

@@ -23,10 +23,14 @@ type table struct {
 	cancel   context.CancelFunc
 	noStream atomic.Bool // the server does not stream this list
 
-	used time.Time // guarded by Tables.mu
+	joint *joint // nil for a kind that has no Join
+
+	started time.Time
+	used    time.Time // guarded by Tables.mu
 
 	mu        sync.Mutex
 	feeds     []*feed
+	listeners []*joint // of the tables whose rows this one speaks about
 	wg        *sync.WaitGroup
 	unsettled int           // feeds that have neither read nor failed yet
 	settled   chan struct{} // closed when there are none
@@ -41,8 +45,12 @@ func newTable(ctx context.Context, cfg *Config, k *kinds.Kind, c *counters, wg *
 	ctx, cancel := context.WithCancel(ctx)
 	t := &table{
 		cfg: cfg, kind: k, store: newStore(k, int(cfg.MaxRows), cfg.Now), counters: c,
-		cancel: cancel, wg: wg, settled: make(chan struct{}),
+		cancel: cancel, wg: wg, settled: make(chan struct{}), started: cfg.Now(),
 	}
+	if k.Join != nil {
+		t.joint = &joint{table: t}
+	}
+	t.noStream.Store(k.Printed()) // a stream of tables does not say where its list ends
 	namespaces := t.limits()
 	if len(namespaces) == 0 {
 		namespaces = []string{""}
@@ -86,11 +94,13 @@ func (t *table) split(ctx context.Context, f *feed, err error) bool {
 	if len(namespaces) == 0 {
 		return false
 	}
+	f.change(func(fresh *Freshness) { fresh.State, fresh.Since, fresh.Synced = Loading, f.contact, false }) // first, see failed
 	f.forget()
 	t.spawn(ctx, namespaces)
 	t.mu.Lock()
 	t.feeds = slices.DeleteFunc(t.feeds, func(other *feed) bool { return other == f })
 	t.mu.Unlock()
+	t.learned("")
 	f.settle()
 	return true
 }
@@ -183,11 +193,13 @@ func (f *feed) catchingUp() {
 func (f *feed) failed(err error) {
 	switch {
 	case apierrors.IsForbidden(err):
-		f.forget() // what the credential may no longer read is no longer shown
+		// What the credential may no longer read is no longer shown. The state comes first: a list without rows that
+		// says that it is complete would be taken at its word.
 		f.set(Forbidden, f.table.cfg.Describe(err))
-	case apierrors.IsNotFound(err):
 		f.forget()
+	case apierrors.IsNotFound(err):
 		f.set(Absent, f.table.cfg.Describe(err))
+		f.forget()
 	case errors.Is(err, errSilent):
 		f.set(Stale, kinds.Message{ID: "freshness.silent"})
 	case errors.Is(err, errShort):
@@ -216,7 +228,11 @@ func (f *feed) change(edit func(*Freshness)) {
 	edit(&f.fresh)
 	shows := before.State != f.fresh.State || before.Synced != f.fresh.Synced ||
 		before.Reason.ID != f.fresh.Reason.ID || before.Reason.Text != f.fresh.Reason.Text
+	learned := before.Synced != f.fresh.Synced
 	f.mu.Unlock()
+	if learned {
+		f.table.learned(f.namespace)
+	}
 	if shows {
 		f.table.cfg.Notify(f.table.kind.ID())
 	}

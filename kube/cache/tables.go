@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -41,8 +42,18 @@ func New(ctx context.Context, c Config) *Tables {
 func (t *Tables) use(k *kinds.Kind) *table {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.start(k, t.cfg.Now())
+}
+
+// start is use with t.mu held. A table that another one speaks about uses that
+// as well, so that it is not released before.
+func (t *Tables) start(k *kinds.Kind, now time.Time) *table {
 	id := k.ID()
 	tab := t.running[id]
+	if tab != nil && tab.kind != k { // the kind has become another: its columns or its version
+		t.release(tab)
+		tab = nil
+	}
 	if tab == nil {
 		if t.counters[id] == nil {
 			t.counters[id] = new(counters)
@@ -50,8 +61,27 @@ func (t *Tables) use(k *kinds.Kind) *table {
 		tab = newTable(t.ctx, &t.cfg, k, t.counters[id], &t.wg)
 		t.running[id] = tab
 	}
-	tab.used = t.cfg.Now()
+	tab.used = now
+	if tab.joint != nil {
+		var from *table
+		if other, ok := t.cfg.Kind(k.Join.From); ok {
+			from = t.start(other, now)
+		}
+		tab.joint.attach(from)
+	}
 	return tab
+}
+
+// release ends a table. t.mu is held.
+func (t *Tables) release(tab *table) {
+	tab.cancel()
+	delete(t.running, tab.kind.ID())
+	if tab.joint != nil {
+		tab.joint.detach()
+	}
+	for _, j := range tab.heard() {
+		j.attach(nil)
+	}
 }
 
 // janitor releases the tables that nobody uses.
@@ -65,10 +95,10 @@ func (t *Tables) janitor() {
 		case <-tick.C:
 		}
 		t.mu.Lock()
-		for id, tab := range t.running {
-			if t.cfg.Now().Sub(tab.used) >= t.cfg.Idle {
-				tab.cancel()
-				delete(t.running, id)
+		now := t.cfg.Now()
+		for _, tab := range t.running {
+			if now.Sub(tab.used) >= t.cfg.Idle {
+				t.release(tab)
 			}
 		}
 		t.mu.Unlock()
@@ -85,12 +115,14 @@ func (t *Tables) Query(ctx context.Context, permit access.Permit, q Query) (Page
 	}
 	tab := t.use(q.Kind)
 	fresh, _ := tab.freshness()
+	patience := cmp.Or(q.Wait, t.cfg.Wait)
 	if fresh.Synced {
 		tab.counters.hits.Add(1)
 	} else {
 		tab.counters.misses.Add(1)
-		tab.wait(ctx, cmp.Or(q.Wait, t.cfg.Wait))
+		tab.wait(ctx, patience)
 	}
+	tab.hear(ctx, patience)
 	if err := ctx.Err(); err != nil {
 		return Page{}, err
 	}
@@ -100,6 +132,9 @@ func (t *Tables) Query(ctx context.Context, permit access.Permit, q Query) (Page
 		page.Size = DefaultSize
 	}
 	page.Size = min(page.Size, maxSize)
+	if q.All { // pointers into one moment of the table: cheap, however many
+		page.Page, page.Size = 1, math.MaxInt32
+	}
 	var filter Filter
 	filter, page.FilterError = ParseFilter(q.Kind, q.Text, t.cfg.Now())
 	var by order
@@ -122,6 +157,9 @@ func (t *Tables) Query(ctx context.Context, permit access.Permit, q Query) (Page
 	}
 	page.Facets = s.facets(&q)
 	page.Quarantined, page.Dropped = snap.poison, snap.dropped
+	if page.Quarantined > 0 && !permit.Whole() {
+		page.Quarantined = s.poisoned()
+	}
 	page.Freshness, page.Namespaces = tab.freshness()
 	return page, nil
 }
@@ -146,13 +184,44 @@ func (t *Tables) Each(permit access.Permit, k *kinds.Kind, yield func(*kinds.Row
 	if !about(t.cfg.Cluster, permit, k) {
 		return
 	}
-	for _, chunk := range t.use(k).store.read(order{column: byNamespace}).chunks {
+	snap := t.use(k).store.read(order{column: byNamespace})
+	sights := newSights(k, snap, permit)
+	for _, chunk := range snap.chunks {
 		for i := range chunk {
-			row := &chunk[i].row
-			if permit.Sees(row.Namespace, row.Name) && !yield(row) {
+			if it := &chunk[i]; sights.shows(it) && !yield(&it.row) {
 				return
 			}
 		}
+	}
+}
+
+// Kept calls yield with what the kind's descriptor keeps of each object beyond
+// its row. It needs no permit, because it gives no object to anybody: it is how
+// the cluster itself learns which kinds there are. It neither starts a table nor
+// keeps one.
+func (t *Tables) Kept(k *kinds.Kind, yield func(kept any)) {
+	t.mu.Lock()
+	tab := t.running[k.ID()]
+	t.mu.Unlock()
+	if tab == nil {
+		return
+	}
+	for _, chunk := range tab.store.read(order{column: byName}).chunks {
+		for i := range chunk {
+			if kept := chunk[i].row.Kept; kept != nil {
+				yield(kept)
+			}
+		}
+	}
+}
+
+// Drop releases the table of a kind now: the kind is gone, or has become
+// another of the same name.
+func (t *Tables) Drop(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tab := t.running[id]; tab != nil {
+		t.release(tab)
 	}
 }
 

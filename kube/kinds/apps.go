@@ -1,11 +1,12 @@
 package kinds
 
 import (
-	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 var appsKinds = []*Kind{
@@ -18,15 +19,147 @@ var appsKinds = []*Kind{
 			Status: deploymentStatus,
 			Refs:   func(d *appsv1.Deployment) []Ref { return templateRefs(d.Namespace, &d.Spec.Template.Spec) },
 			Detail: deploymentDetail,
+			Pods:   func(d *appsv1.Deployment) PodsOf { return selected(d.Spec.Selector) },
 		},
-		ColumnOf[appsv1.Deployment]{Column{ID: "ready", Form: FormRatio}, deploymentReady},
+		ColumnOf[appsv1.Deployment]{Column{ID: "ready", Form: FormRatio}, func(d *appsv1.Deployment) Cell {
+			return readyCell(d.Status.ReadyReplicas, wanted(d.Spec.Replicas))
+		}},
 		ColumnOf[appsv1.Deployment]{Column{ID: "status", Form: FormStatus}, nil},
 		ColumnOf[appsv1.Deployment]{Column{ID: "uptodate", Form: FormNumber}, func(d *appsv1.Deployment) Cell { return Number(d.Status.UpdatedReplicas) }},
 		ColumnOf[appsv1.Deployment]{Column{ID: "available", Form: FormNumber}, func(d *appsv1.Deployment) Cell { return Number(d.Status.AvailableReplicas) }},
 		ColumnOf[appsv1.Deployment]{Column{ID: "images", Form: FormName, Search: true}, func(d *appsv1.Deployment) Cell { return Name(imagesOf(&d.Spec.Template.Spec)) }},
+		ColumnOf[appsv1.Deployment]{Column{ID: "containers", Form: FormName, Hidden: true}, func(d *appsv1.Deployment) Cell { return Name(containersOf(&d.Spec.Template.Spec)) }},
 		ColumnOf[appsv1.Deployment]{Column{ID: "selector", Form: FormName, Hidden: true}, func(d *appsv1.Deployment) Cell { return Name(selectorText(d.Spec.Selector)) }},
 		ColumnOf[appsv1.Deployment]{Column{ID: "strategy", Form: FormText, Hidden: true}, func(d *appsv1.Deployment) Cell { return Text(string(d.Spec.Strategy.Type)) }},
 		ColumnOf[appsv1.Deployment]{Column{ID: "age", Form: FormAge}, func(d *appsv1.Deployment) Cell { return Age(unix(d.CreationTimestamp)) }},
+	),
+	Define(Kind{
+		GVR: appsv1.SchemeGroupVersion.WithResource("statefulsets"), Name: "StatefulSet", Plural: "StatefulSets", Short: []string{"sts"},
+		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
+		Actions: []Action{ActionScale, ActionRestart},
+	},
+		Reads[appsv1.StatefulSet]{
+			Status: statefulSetStatus, Refs: statefulSetRefs, Detail: statefulSetDetail,
+			Pods: func(s *appsv1.StatefulSet) PodsOf { return selected(s.Spec.Selector) },
+		},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "ready", Form: FormRatio}, func(s *appsv1.StatefulSet) Cell {
+			return readyCell(s.Status.ReadyReplicas, wanted(s.Spec.Replicas))
+		}},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "status", Form: FormStatus}, nil},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "uptodate", Form: FormNumber}, func(s *appsv1.StatefulSet) Cell { return Number(s.Status.UpdatedReplicas) }},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "available", Form: FormNumber, Hidden: true}, func(s *appsv1.StatefulSet) Cell { return Number(statefulSetAvailable(s)) }},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "images", Form: FormName, Search: true}, func(s *appsv1.StatefulSet) Cell { return Name(imagesOf(&s.Spec.Template.Spec)) }},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "containers", Form: FormName, Hidden: true}, func(s *appsv1.StatefulSet) Cell { return Name(containersOf(&s.Spec.Template.Spec)) }},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "headless", Form: FormName, Hidden: true, Search: true}, func(s *appsv1.StatefulSet) Cell { return Name(s.Spec.ServiceName) }},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "selector", Form: FormName, Hidden: true}, func(s *appsv1.StatefulSet) Cell { return Name(selectorText(s.Spec.Selector)) }},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "strategy", Form: FormText, Hidden: true}, func(s *appsv1.StatefulSet) Cell { return Text(string(s.Spec.UpdateStrategy.Type)) }},
+		ColumnOf[appsv1.StatefulSet]{Column{ID: "age", Form: FormAge}, func(s *appsv1.StatefulSet) Cell { return Age(unix(s.CreationTimestamp)) }},
+	),
+	Define(Kind{
+		GVR: appsv1.SchemeGroupVersion.WithResource("daemonsets"), Name: "DaemonSet", Plural: "DaemonSets", Short: []string{"ds"},
+		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
+		Actions: []Action{ActionRestart},
+	},
+		Reads[appsv1.DaemonSet]{
+			Status: daemonSetStatus,
+			Refs:   func(d *appsv1.DaemonSet) []Ref { return templateRefs(d.Namespace, &d.Spec.Template.Spec) },
+			Detail: daemonSetDetail,
+			Pods:   func(d *appsv1.DaemonSet) PodsOf { return selected(d.Spec.Selector) },
+		},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "desired", Form: FormNumber}, func(d *appsv1.DaemonSet) Cell { return Number(d.Status.DesiredNumberScheduled) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "current", Form: FormNumber}, func(d *appsv1.DaemonSet) Cell { return Number(d.Status.CurrentNumberScheduled) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "ready", Form: FormNumber}, func(d *appsv1.DaemonSet) Cell {
+			return countCell(d.Status.NumberReady, d.Status.DesiredNumberScheduled)
+		}},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "status", Form: FormStatus}, nil},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "uptodate", Form: FormNumber}, func(d *appsv1.DaemonSet) Cell { return Number(d.Status.UpdatedNumberScheduled) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "available", Form: FormNumber}, func(d *appsv1.DaemonSet) Cell { return Number(d.Status.NumberAvailable) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "nodeselector", Form: FormName, Search: true}, func(d *appsv1.DaemonSet) Cell { return Name(labelText(d.Spec.Template.Spec.NodeSelector)) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "images", Form: FormName, Hidden: true, Search: true}, func(d *appsv1.DaemonSet) Cell { return Name(imagesOf(&d.Spec.Template.Spec)) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "containers", Form: FormName, Hidden: true}, func(d *appsv1.DaemonSet) Cell { return Name(containersOf(&d.Spec.Template.Spec)) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "selector", Form: FormName, Hidden: true}, func(d *appsv1.DaemonSet) Cell { return Name(selectorText(d.Spec.Selector)) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "strategy", Form: FormText, Hidden: true}, func(d *appsv1.DaemonSet) Cell { return Text(string(d.Spec.UpdateStrategy.Type)) }},
+		ColumnOf[appsv1.DaemonSet]{Column{ID: "age", Form: FormAge}, func(d *appsv1.DaemonSet) Cell { return Age(unix(d.CreationTimestamp)) }},
+	),
+	Define(Kind{
+		GVR: appsv1.SchemeGroupVersion.WithResource("replicasets"), Name: "ReplicaSet", Plural: "ReplicaSets", Short: []string{"rs"},
+		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
+	},
+		Reads[appsv1.ReplicaSet]{
+			Status: replicaSetStatus,
+			Refs:   func(r *appsv1.ReplicaSet) []Ref { return templateRefs(r.Namespace, &r.Spec.Template.Spec) },
+			Detail: replicaSetDetail,
+			Pods:   func(r *appsv1.ReplicaSet) PodsOf { return selected(r.Spec.Selector) },
+		},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "desired", Form: FormNumber}, func(r *appsv1.ReplicaSet) Cell { return Number(wanted(r.Spec.Replicas)) }},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "current", Form: FormNumber}, func(r *appsv1.ReplicaSet) Cell { return Number(r.Status.Replicas) }},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "ready", Form: FormNumber}, func(r *appsv1.ReplicaSet) Cell { return countCell(r.Status.ReadyReplicas, wanted(r.Spec.Replicas)) }},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "status", Form: FormStatus}, nil},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "revision", Form: FormNumber}, replicaSetRevision},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "images", Form: FormName, Search: true}, func(r *appsv1.ReplicaSet) Cell { return Name(imagesOf(&r.Spec.Template.Spec)) }},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "controller", Form: FormName, Hidden: true, Search: true}, func(r *appsv1.ReplicaSet) Cell { return Name(controllerText(r)) }},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "containers", Form: FormName, Hidden: true}, func(r *appsv1.ReplicaSet) Cell { return Name(containersOf(&r.Spec.Template.Spec)) }},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "selector", Form: FormName, Hidden: true}, func(r *appsv1.ReplicaSet) Cell { return Name(selectorText(r.Spec.Selector)) }},
+		ColumnOf[appsv1.ReplicaSet]{Column{ID: "age", Form: FormAge}, func(r *appsv1.ReplicaSet) Cell { return Age(unix(r.CreationTimestamp)) }},
+	),
+}
+
+// seldomKinds are those that people hardly ever look for; they end the group.
+var seldomKinds = []*Kind{
+	Define(Kind{
+		GVR: corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), Name: "ReplicationController", Plural: "ReplicationControllers", Short: []string{"rc"},
+		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
+		Actions: []Action{ActionScale},
+	},
+		Reads[corev1.ReplicationController]{
+			Status: func(r *corev1.ReplicationController) Status { return replicaSetStatus(asReplicaSet(r)) },
+			Refs: func(r *corev1.ReplicationController) []Ref {
+				return templateRefs(r.Namespace, &asReplicaSet(r).Spec.Template.Spec)
+			},
+			Detail: func(r *corev1.ReplicationController, d *Detail) { replicaSetDetail(asReplicaSet(r), d) },
+			Pods: func(r *corev1.ReplicationController) PodsOf {
+				return PodsOf{Selector: labels.SelectorFromSet(r.Spec.Selector).String()}
+			},
+		},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "desired", Form: FormNumber}, func(r *corev1.ReplicationController) Cell { return Number(wanted(r.Spec.Replicas)) }},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "current", Form: FormNumber}, func(r *corev1.ReplicationController) Cell { return Number(r.Status.Replicas) }},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "ready", Form: FormNumber}, func(r *corev1.ReplicationController) Cell {
+			return countCell(r.Status.ReadyReplicas, wanted(r.Spec.Replicas))
+		}},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "status", Form: FormStatus}, nil},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "images", Form: FormName, Search: true}, func(r *corev1.ReplicationController) Cell { return Name(imagesOf(&asReplicaSet(r).Spec.Template.Spec)) }},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "containers", Form: FormName, Hidden: true}, func(r *corev1.ReplicationController) Cell {
+			return Name(containersOf(&asReplicaSet(r).Spec.Template.Spec))
+		}},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "selector", Form: FormName, Hidden: true}, func(r *corev1.ReplicationController) Cell { return Name(labelText(r.Spec.Selector)) }},
+		ColumnOf[corev1.ReplicationController]{Column{ID: "age", Form: FormAge}, func(r *corev1.ReplicationController) Cell { return Age(unix(r.CreationTimestamp)) }},
+	),
+	Define(Kind{
+		GVR: appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), Name: "ControllerRevision", Plural: "ControllerRevisions",
+		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"controller"},
+	},
+		Reads[appsv1.ControllerRevision]{
+			Status: func(r *appsv1.ControllerRevision) Status { return leaving(r) },
+			Detail: revisionDetail,
+		},
+		ColumnOf[appsv1.ControllerRevision]{Column{ID: "controller", Form: FormName, Search: true}, func(r *appsv1.ControllerRevision) Cell { return Name(controllerText(r)) }},
+		ColumnOf[appsv1.ControllerRevision]{Column{ID: "revision", Form: FormNumber}, func(r *appsv1.ControllerRevision) Cell { return Number(r.Revision) }},
+		ColumnOf[appsv1.ControllerRevision]{Column{ID: "images", Form: FormName, Search: true}, func(r *appsv1.ControllerRevision) Cell { return Name(imagesOf(&revisionTemplate(r).Spec)) }},
+		ColumnOf[appsv1.ControllerRevision]{Column{ID: "age", Form: FormAge}, func(r *appsv1.ControllerRevision) Cell { return Age(unix(r.CreationTimestamp)) }},
+	),
+	Define(Kind{
+		GVR: corev1.SchemeGroupVersion.WithResource("podtemplates"), Name: "PodTemplate", Plural: "PodTemplates",
+		Namespaced: true, Menu: MenuWorkloads,
+	},
+		Reads[corev1.PodTemplate]{
+			Status: func(t *corev1.PodTemplate) Status { return leaving(t) },
+			Refs:   func(t *corev1.PodTemplate) []Ref { return templateRefs(t.Namespace, &t.Template.Spec) },
+			Detail: func(t *corev1.PodTemplate, d *Detail) { d.template(t, &t.Template.Spec) },
+		},
+		ColumnOf[corev1.PodTemplate]{Column{ID: "containers", Form: FormName}, func(t *corev1.PodTemplate) Cell { return Name(containersOf(&t.Template.Spec)) }},
+		ColumnOf[corev1.PodTemplate]{Column{ID: "images", Form: FormName, Search: true}, func(t *corev1.PodTemplate) Cell { return Name(imagesOf(&t.Template.Spec)) }},
+		ColumnOf[corev1.PodTemplate]{Column{ID: "podlabels", Form: FormName}, func(t *corev1.PodTemplate) Cell { return Name(labelText(t.Template.Labels)) }},
+		ColumnOf[corev1.PodTemplate]{Column{ID: "age", Form: FormAge}, func(t *corev1.PodTemplate) Cell { return Age(unix(t.CreationTimestamp)) }},
 	),
 }
 
@@ -46,144 +179,64 @@ func selectorText(s *metav1.LabelSelector) string {
 	return metav1.FormatLabelSelector(s)
 }
 
-func deploymentReady(d *appsv1.Deployment) Cell {
-	want := wanted(d.Spec.Replicas)
-	c := Ratio(int(d.Status.ReadyReplicas), int(want))
-	if d.Status.ReadyReplicas < want {
-		c.Tone = ToneWarn
+// labelText is a set of labels as kubectl writes it, empty for none.
+func labelText(set map[string]string) string {
+	if len(set) == 0 {
+		return ""
 	}
-	return c
+	return labels.FormatLabels(set)
 }
 
-func deploymentCondition(d *appsv1.Deployment, t appsv1.DeploymentConditionType) *appsv1.DeploymentCondition {
-	for i := range d.Status.Conditions {
-		if c := &d.Status.Conditions[i]; c.Type == t {
-			return c
-		}
+// selected are the pods that a selector chooses. One that cannot be read
+// chooses none.
+func selected(s *metav1.LabelSelector) PodsOf {
+	selector, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil || selector.Empty() {
+		return PodsOf{}
 	}
-	return nil
+	if requirements, _ := selector.Requirements(); len(requirements) == 0 { // no selector at all: nothing
+		return PodsOf{}
+	}
+	return PodsOf{Selector: selector.String()}
 }
 
-// deploymentStatus says how the rollout stands. The order of the questions is
-// that of kubectl rollout status, with what it leaves out in between.
-func deploymentStatus(d *appsv1.Deployment) Status {
-	want, st := wanted(d.Spec.Replicas), &d.Status
-	counts := func(id string) Message {
-		return Message{ID: id, Args: map[string]any{
-			"Want": int(want), "Updated": int(st.UpdatedReplicas), "Ready": int(st.ReadyReplicas),
-			"Available": int(st.AvailableReplicas), "Old": int(st.Replicas - st.UpdatedReplicas),
-		}}
+// containersOf are the names of the containers of a pod or a pod template.
+func containersOf(spec *corev1.PodSpec) string {
+	list := make([]string, len(spec.Containers))
+	for i := range spec.Containers {
+		list[i] = spec.Containers[i].Name
 	}
-	progressing, available := deploymentCondition(d, appsv1.DeploymentProgressing), deploymentCondition(d, appsv1.DeploymentAvailable)
-	seen := st.ObservedGeneration >= d.Generation
-	if d.DeletionTimestamp != nil {
-		s := Status{Word: "Terminating", Tone: ToneInfo, Since: unix(*d.DeletionTimestamp)}
-		if len(d.Finalizers) > 0 {
-			s.Tone, s.Reason = ToneWarn, heldBy(d.Finalizers)
-		}
-		return s
-	}
-	if c := deploymentCondition(d, appsv1.DeploymentReplicaFailure); seen && c != nil && c.Status == corev1.ConditionTrue {
-		return Status{Word: WordReplicaFailure, Tone: ToneBad, Reason: Message{Text: short(c.Message)}, Since: unix(c.LastTransitionTime)}
-	}
-	if seen && progressing != nil && progressing.Reason == "ProgressDeadlineExceeded" {
-		return Status{Word: WordStuck, Tone: ToneBad, Reason: counts("deployment.stuck"), Since: unix(progressing.LastTransitionTime)}
-	}
-	rolling := Status{Word: "Progressing", Tone: ToneInfo}
-	if progressing != nil {
-		rolling.Since = unix(progressing.LastUpdateTime)
-	}
-	outOf := func(s Status, id string) Status {
-		s.Reason = counts(id)
-		return s
-	}
-	switch {
-	case d.Spec.Paused && seen && st.UpdatedReplicas < want:
-		return outOf(Status{Word: WordPaused, Tone: ToneWarn}, "deployment.pausedmidway")
-	case !seen:
-		return outOf(rolling, "deployment.unseen")
-	case want == 0 && st.Replicas == 0:
-		return Status{Word: WordScaledToZero, Tone: ToneIdle}
-	case want == 0:
-		return outOf(rolling, "deployment.scalingdown")
-	case st.UpdatedReplicas < want:
-		return outOf(rolling, "deployment.updating")
-	case st.Replicas > st.UpdatedReplicas:
-		return outOf(rolling, "deployment.old")
-	}
-	if st.AvailableReplicas < want {
-		return deploymentShort(d, rolling, counts, available, progressing)
-	}
-	s := Status{Word: "Available", Tone: ToneOK}
-	if available != nil {
-		s.Since = unix(available.LastTransitionTime)
-	}
-	if d.Spec.Paused {
-		s = Status{Word: WordPaused, Tone: ToneIdle}
-	}
-	return s
+	return strings.Join(list, ", ")
 }
 
-// deploymentShort is the status when all replicas are of the newest revision
-// and some are not available.
-func deploymentShort(d *appsv1.Deployment, rolling Status, counts func(string) Message, available, progressing *appsv1.DeploymentCondition) Status {
-	// Once a rollout has finished, the condition stays at this reason until the
-	// next one: what is missing since then has failed, it is not on its way.
-	finished := progressing == nil || progressing.Reason == "NewReplicaSetAvailable" || d.Spec.Paused
-	enough := available == nil || available.Status == corev1.ConditionTrue
-	s := rolling
-	switch {
-	case !finished:
-		s.Reason = counts("deployment.becoming")
-		return s
-	case enough && d.Status.AvailableReplicas > 0:
-		s = Status{Word: "Available", Tone: ToneWarn} // nobody recorded since when
-	default:
-		s = Status{Word: WordUnavailable, Tone: ToneBad}
-		if available != nil {
-			s.Since = unix(available.LastTransitionTime)
-		}
+// controllerText is the controller of an object as kubectl writes it,
+// "statefulset.apps/web".
+func controllerText(o metav1.Object) string {
+	c := metav1.GetControllerOf(o)
+	if c == nil {
+		return ""
 	}
-	s.Reason = counts("deployment.short")
-	return s
+	kind := strings.ToLower(c.Kind)
+	if group, _, ok := strings.Cut(c.APIVersion, "/"); ok {
+		kind += "." + group
+	}
+	return kind + "/" + c.Name
 }
 
-func deploymentDetail(d *appsv1.Deployment, out *Detail) {
-	st := &d.Status
-	out.Facts = append(out.Facts, Fact{ID: "replicas", Values: []Value{{Cell: Cell{
-		Text: fmt.Sprintf("%d/%d", st.ReadyReplicas, wanted(d.Spec.Replicas)), Form: FormRatio,
-		Note: Message{ID: "deployment.replicas", Args: map[string]any{
-			"Want": int(wanted(d.Spec.Replicas)), "Ready": int(st.ReadyReplicas), "Updated": int(st.UpdatedReplicas),
-			"Available": int(st.AvailableReplicas), "Unavailable": int(st.UnavailableReplicas),
-		}},
-	}}}})
-	strategy := Text(string(d.Spec.Strategy.Type))
-	if r := d.Spec.Strategy.RollingUpdate; r != nil {
-		strategy.Note = Message{ID: "deployment.rolling", Args: map[string]any{"Surge": r.MaxSurge.String(), "Unavailable": r.MaxUnavailable.String()}}
+// controllerValue is the same with a link.
+func controllerValue(o metav1.Object) Value {
+	v := Value{Cell: Name(controllerText(o))}
+	if c := metav1.GetControllerOf(o); c != nil {
+		v.Ref = objectRef(c.APIVersion, c.Kind, o.GetNamespace(), c.Name, "")
 	}
-	out.add("strategy", Value{Cell: strategy})
-	out.add("selector", Value{Cell: Name(selectorText(d.Spec.Selector))})
-	out.add("revision", Value{Cell: Name(d.Annotations["deployment.kubernetes.io/revision"])})
-	if s := d.Spec.ProgressDeadlineSeconds; s != nil {
-		out.add("progressdeadline", Value{Cell: Text(fmt.Sprintf("%ds", *s))})
+	return v
+}
+
+// objectRef refers to an object by its kind's name, nil where it names none.
+func objectRef(apiVersion, kind, namespace, name, via string) *Ref {
+	id, ok := guessID(apiVersion, kind)
+	if !ok || name == "" {
+		return nil
 	}
-	if d.Spec.MinReadySeconds > 0 {
-		out.add("minready", Value{Cell: Text(fmt.Sprintf("%ds", d.Spec.MinReadySeconds))})
-	}
-	out.addTemplate(d.Namespace, &d.Spec.Template.Spec)
-	if len(d.Finalizers) > 0 {
-		out.add("finalizers", names(d.Finalizers)...)
-	}
-	for i := range st.Conditions {
-		c := &st.Conditions[i]
-		good := corev1.ConditionTrue
-		if c.Type == appsv1.DeploymentReplicaFailure {
-			good = corev1.ConditionFalse
-		}
-		out.Conditions = append(out.Conditions, Condition{
-			Type: string(c.Type), Status: string(c.Status), Reason: c.Reason, Message: c.Message,
-			Since: unix(c.LastTransitionTime), Tone: conditionTone(c.Status == good, c.Status == corev1.ConditionUnknown),
-		})
-	}
-	out.Containers = templateContainers(&d.Spec.Template.Spec)
+	return &Ref{Kind: id, Namespace: namespace, Name: name, Via: via}
 }

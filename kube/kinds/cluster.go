@@ -10,9 +10,12 @@ import (
 var clusterKinds = []*Kind{
 	Define(Kind{
 		GVR: corev1.SchemeGroupVersion.WithResource("nodes"), Name: "Node", Plural: "Nodes", Short: []string{"no"},
-		Menu: MenuCluster, Facets: []string{"status", "roles", "version"},
+		Menu: MenuCluster, Facets: []string{"status", "roles", "version", "zone"},
 	},
-		Reads[corev1.Node]{Status: nodeStatus, Detail: nodeDetail},
+		Reads[corev1.Node]{
+			Status: nodeStatus, Detail: nodeDetail,
+			Pods: func(n *corev1.Node) PodsOf { return PodsOf{Node: n.Name} },
+		},
 		ColumnOf[corev1.Node]{Column{ID: "status", Form: FormStatus}, nil},
 		ColumnOf[corev1.Node]{Column{ID: "roles", Form: FormText, Search: true}, func(n *corev1.Node) Cell { return Text(strings.Join(nodeRoles(n), ",")) }},
 		ColumnOf[corev1.Node]{Column{ID: "version", Form: FormName, Search: true}, func(n *corev1.Node) Cell { return Name(n.Status.NodeInfo.KubeletVersion) }},
@@ -22,6 +25,8 @@ var clusterKinds = []*Kind{
 		ColumnOf[corev1.Node]{Column{ID: "taints", Form: FormNumber}, nodeTaints},
 		ColumnOf[corev1.Node]{Column{ID: "internalip", Form: FormName, Search: true}, func(n *corev1.Node) Cell { return Name(nodeAddress(n, corev1.NodeInternalIP)) }},
 		ColumnOf[corev1.Node]{Column{ID: "externalip", Form: FormName, Hidden: true, Search: true}, func(n *corev1.Node) Cell { return Name(nodeAddress(n, corev1.NodeExternalIP)) }},
+		ColumnOf[corev1.Node]{Column{ID: "zone", Form: FormName, Hidden: true, Search: true}, func(n *corev1.Node) Cell { return Name(n.Labels[corev1.LabelTopologyZone]) }},
+		ColumnOf[corev1.Node]{Column{ID: "instancetype", Form: FormName, Hidden: true, Search: true}, func(n *corev1.Node) Cell { return Name(n.Labels[corev1.LabelInstanceTypeStable]) }},
 		ColumnOf[corev1.Node]{Column{ID: "os", Form: FormText, Hidden: true}, func(n *corev1.Node) Cell { return Text(n.Status.NodeInfo.OSImage) }},
 		ColumnOf[corev1.Node]{Column{ID: "kernel", Form: FormName, Hidden: true}, func(n *corev1.Node) Cell { return Name(n.Status.NodeInfo.KernelVersion) }},
 		ColumnOf[corev1.Node]{Column{ID: "architecture", Form: FormName, Hidden: true}, func(n *corev1.Node) Cell { return Name(n.Status.NodeInfo.Architecture) }},
@@ -34,11 +39,15 @@ var clusterKinds = []*Kind{
 	},
 		Reads[corev1.Namespace]{Status: namespaceStatus, Detail: namespaceDetail},
 		ColumnOf[corev1.Namespace]{Column{ID: "status", Form: FormStatus}, nil},
+		ColumnOf[corev1.Namespace]{Column{ID: "podsecurity", Form: FormName, Hidden: true}, func(n *corev1.Namespace) Cell { return Name(n.Labels[podSecurityPrefix+"enforce"]) }},
 		ColumnOf[corev1.Namespace]{Column{ID: "age", Form: FormAge}, func(n *corev1.Namespace) Cell { return Age(unix(n.CreationTimestamp)) }},
 	),
 }
 
-const nodeRolePrefix = "node-role.kubernetes.io/"
+const (
+	nodeRolePrefix    = "node-role.kubernetes.io/"
+	podSecurityPrefix = "pod-security.kubernetes.io/"
+)
 
 // nodeRoles are the roles that labels give a node, as kubectl reads them.
 func nodeRoles(n *corev1.Node) []string {
@@ -75,18 +84,27 @@ func taints(n *corev1.Node) []string {
 	return out
 }
 
+// wellWhenTrue reports whether a condition of a node is good news when true.
+// Kubernetes' own and those of the node problem detector are bad news but for
+// Ready; the agents of clouds add such as NetworkingReady and StorageReady.
+func wellWhenTrue(t corev1.NodeConditionType) bool {
+	return strings.HasSuffix(string(t), string(corev1.NodeReady)) || strings.HasSuffix(string(t), "Healthy")
+}
+
 // nodeStatus has kubectl's word. Cordoned nodes and pressure do not make a
 // node unready, so they show in the tone and the reason.
 func nodeStatus(n *corev1.Node) Status {
 	var ready *corev1.NodeCondition
-	var pressures []string
+	var pressures []string // what is wrong without making the node unready
 	for i := range n.Status.Conditions {
 		c := &n.Status.Conditions[i]
 		switch {
 		case c.Type == corev1.NodeReady:
 			ready = c
-		case c.Status == corev1.ConditionTrue:
-			pressures = append(pressures, string(c.Type)) // every other condition of a node is bad news when true
+		case wellWhenTrue(c.Type) && c.Status == corev1.ConditionFalse:
+			pressures = append(pressures, string(c.Type)+"="+string(c.Status))
+		case !wellWhenTrue(c.Type) && c.Status == corev1.ConditionTrue:
+			pressures = append(pressures, string(c.Type))
 		}
 	}
 	var s Status
@@ -127,6 +145,8 @@ func nodeDetail(n *corev1.Node, d *Detail) {
 		addresses[i] = Value{Cell: Cell{Text: a.Address, Form: FormName, Note: Message{Text: string(a.Type)}}}
 	}
 	d.add("addresses", addresses...)
+	d.add("zone", Value{Cell: Name(n.Labels[corev1.LabelTopologyZone])})
+	d.add("instancetype", Value{Cell: Name(n.Labels[corev1.LabelInstanceTypeStable])})
 	d.add("version", Value{Cell: Name(info.KubeletVersion)})
 	d.add("runtime", Value{Cell: Name(info.ContainerRuntimeVersion)})
 	d.add("os", Value{Cell: Text(info.OSImage)})
@@ -143,7 +163,7 @@ func nodeDetail(n *corev1.Node, d *Detail) {
 	for i := range n.Status.Conditions {
 		c := &n.Status.Conditions[i]
 		good := corev1.ConditionFalse
-		if c.Type == corev1.NodeReady {
+		if wellWhenTrue(c.Type) {
 			good = corev1.ConditionTrue
 		}
 		d.Conditions = append(d.Conditions, Condition{
@@ -186,8 +206,11 @@ func namespaceStatus(n *corev1.Namespace) Status {
 			holds = append(holds, short(words))
 		}
 	}
-	if len(holds) > 0 {
+	switch {
+	case len(holds) > 0:
 		s.Tone, s.Reason = ToneWarn, Message{ID: "namespace.held", Args: map[string]any{"By": cut(strings.Join(holds, "; "), reasonLimit)}}
+	case len(n.Finalizers) > 0: // beyond the namespace's own, which the controller removes when it is empty
+		s.Tone, s.Reason = ToneWarn, heldBy(n.Finalizers)
 	}
 	return s
 }
@@ -199,7 +222,7 @@ func namespaceDetail(n *corev1.Namespace, d *Detail) {
 	}
 	d.add("finalizers", names(slices.Concat(spec, n.Finalizers))...)
 	for _, mode := range []string{"enforce", "warn", "audit"} {
-		if level := n.Labels["pod-security.kubernetes.io/"+mode]; level != "" {
+		if level := n.Labels[podSecurityPrefix+mode]; level != "" {
 			d.add("podsecurity", Value{Cell: Cell{Text: level, Form: FormName, Note: Message{Text: mode}}})
 		}
 	}

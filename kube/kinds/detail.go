@@ -13,6 +13,8 @@ type Detail struct {
 	Facts      []Fact
 	Conditions []Condition
 	Containers []Container
+	Tables     []Table
+	Entries    []Entry // the keys of a ConfigMap or a Secret
 	Problem    Message // set when the object breaks the rules of its kind; the rest is then incomplete
 }
 
@@ -26,6 +28,24 @@ type Fact struct {
 type Value struct {
 	Cell Cell
 	Ref  *Ref
+}
+
+// Table is a part of an object that is a list of things: the rules of an
+// Ingress, the ports of a Service. Its title has the message id "table.<ID>",
+// those of its columns "column.<id>".
+type Table struct {
+	ID      string
+	Columns []Column
+	Rows    [][]Value // one Value for each of Columns
+}
+
+// Entry is one key of a ConfigMap or a Secret.
+type Entry struct {
+	Key    string
+	Size   int    // bytes
+	Text   string // the value; empty when Hidden or Binary
+	Binary bool   // not text
+	Hidden bool   // a secret: only its size may be shown
 }
 
 // Condition is one entry of status.conditions. Its words are the cluster's.
@@ -59,6 +79,29 @@ type Container struct {
 	Ports       []Port
 	Resources   []Resource
 	Probes      []Probe
+	Env         []EnvVar
+	Mounts      []Mount
+	Command     []string // command and arguments, as far as the object sets them
+	RunsAs      string   // what its security context says, in words of the API: "runAsNonRoot, uid 1000, privileged"
+}
+
+// EnvVar is one environment variable of a container, or all keys of an object
+// at once: then Name is the prefix, mostly empty, and All is true. Values that
+// come from a Secret are never here.
+type EnvVar struct {
+	Name, Value string
+	From        *Ref   // the ConfigMap or Secret it comes from
+	Key         string // the key in From, or the field path of the downward API
+	All         bool
+	Optional    bool
+}
+
+// Mount is a volume of a container.
+type Mount struct {
+	Path, Volume, SubPath string
+	ReadOnly              bool
+	What                  string // kind of the volume in words of the API: "configMap", "persistentVolumeClaim", "emptyDir"
+	From                  *Ref   // the object behind it, if there is one
 }
 
 // Port is a port that a container declares.

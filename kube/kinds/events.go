@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 var eventKinds = []*Kind{
@@ -11,7 +13,7 @@ var eventKinds = []*Kind{
 		GVR: corev1.SchemeGroupVersion.WithResource("events"), Name: "Event", Plural: "Events", Short: []string{"ev"},
 		Namespaced: true, Menu: MenuCluster, Subject: "object", Sort: "lastseen", Facets: []string{"status", "reason", "objectkind"},
 	},
-		Reads[corev1.Event]{Status: eventStatus, Refs: eventRefs, Detail: eventDetail},
+		Reads[corev1.Event]{Status: eventStatus, Refs: eventRefs, Detail: eventDetail, Keep: keepInvolved},
 		ColumnOf[corev1.Event]{Column{ID: "lastseen", Form: FormAge}, func(e *corev1.Event) Cell { return Age(lastSeen(e)) }},
 		ColumnOf[corev1.Event]{Column{ID: "status", Form: FormStatus}, func(e *corev1.Event) Cell { return StatusCell(Status{Word: e.Type, Tone: eventTone(e)}) }},
 		ColumnOf[corev1.Event]{Column{ID: "reason", Form: FormText, Search: true}, func(e *corev1.Event) Cell { return Text(e.Reason) }},
@@ -19,6 +21,7 @@ var eventKinds = []*Kind{
 		ColumnOf[corev1.Event]{Column{ID: "message", Form: FormText, Search: true}, func(e *corev1.Event) Cell { return Text(eventMessage(e)) }},
 		ColumnOf[corev1.Event]{Column{ID: "count", Form: FormNumber}, func(e *corev1.Event) Cell { return Number(eventCount(e)) }},
 		ColumnOf[corev1.Event]{Column{ID: "objectkind", Form: FormText, Hidden: true}, func(e *corev1.Event) Cell { return Text(e.InvolvedObject.Kind) }},
+		ColumnOf[corev1.Event]{Column{ID: "subobject", Form: FormName, Hidden: true, Search: true}, func(e *corev1.Event) Cell { return Name(e.InvolvedObject.FieldPath) }},
 		ColumnOf[corev1.Event]{Column{ID: "source", Form: FormName, Hidden: true, Search: true}, func(e *corev1.Event) Cell { return Name(eventSource(e)) }},
 		ColumnOf[corev1.Event]{Column{ID: "firstseen", Form: FormAge, Hidden: true}, func(e *corev1.Event) Cell { return Age(firstSeen(e)) }},
 	),
@@ -77,12 +80,15 @@ func eventCount(e *corev1.Event) int32 {
 	}
 }
 
-func eventObject(e *corev1.Event) string {
-	kind := strings.ToLower(e.InvolvedObject.Kind)
-	if e.InvolvedObject.Name == "" {
+func eventObject(e *corev1.Event) string { return objectText(&e.InvolvedObject) }
+
+// objectText is a reference as kubectl writes it.
+func objectText(o *corev1.ObjectReference) string {
+	kind := strings.ToLower(o.Kind)
+	if o.Name == "" {
 		return kind
 	}
-	return kind + "/" + e.InvolvedObject.Name
+	return kind + "/" + o.Name
 }
 
 // eventSource is who says so, as kubectl writes it.
@@ -100,41 +106,54 @@ func eventSource(e *corev1.Event) string {
 	return component + ", " + host
 }
 
-// resourceOf are the IDs of the kinds that events are usually about. What is
-// not here has no link until discovery says what it is called.
-var resourceOf = map[string]string{
-	"/Pod": "pods", "/Node": "nodes", "/Namespace": "namespaces", "/Service": "services", "/ConfigMap": "configmaps",
-	"/Secret": "secrets", "/PersistentVolumeClaim": "persistentvolumeclaims", "/PersistentVolume": "persistentvolumes",
-	"/ServiceAccount": "serviceaccounts", "/ReplicationController": "replicationcontrollers",
-	"apps/Deployment": "deployments.apps", "apps/ReplicaSet": "replicasets.apps", "apps/StatefulSet": "statefulsets.apps",
-	"apps/DaemonSet": "daemonsets.apps", "batch/Job": "jobs.batch", "batch/CronJob": "cronjobs.batch",
-	"autoscaling/HorizontalPodAutoscaler": "horizontalpodautoscalers.autoscaling",
-	"networking.k8s.io/Ingress":           "ingresses.networking.k8s.io", "policy/PodDisruptionBudget": "poddisruptionbudgets.policy",
+// guessID is the ID of the kind of an object of which only version and kind
+// are known. All kinds of Kubernetes itself are named by the rules of English;
+// what others define has no link until discovery says what it is called.
+func guessID(apiVersion, kind string) (id string, ok bool) {
+	group, version, versioned := strings.Cut(apiVersion, "/")
+	if !versioned {
+		group, version = "", apiVersion
+	}
+	if kind == "" || strings.Contains(group, ".") && !strings.HasSuffix(group, ".k8s.io") {
+		return "", false
+	}
+	if kind == "Gateway" { // a vowel before the y
+		return "gateways." + group, true
+	}
+	gvr, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Group: group, Version: version, Kind: kind})
+	return gvr.GroupResource().String(), true
+}
+
+// eventRef is an object that an event names, nil when it has no page.
+func eventRef(o *corev1.ObjectReference, via string) *Ref {
+	if o == nil || o.Name == "" {
+		return nil
+	}
+	id, ok := guessID(o.APIVersion, o.Kind)
+	if !ok {
+		return nil
+	}
+	return &Ref{Kind: id, Namespace: o.Namespace, Name: o.Name, Via: via}
 }
 
 // involved is the object that an event is about.
-func involved(e *corev1.Event) *Ref {
-	o := &e.InvolvedObject
-	group, _, versioned := strings.Cut(o.APIVersion, "/")
-	if !versioned {
-		group = ""
-	}
-	id, ok := resourceOf[group+"/"+o.Kind]
-	if !ok || o.Name == "" {
-		return nil
-	}
-	return &Ref{Kind: id, Namespace: o.Namespace, Name: o.Name, Via: "involvedObject"}
-}
+func involved(e *corev1.Event) *Ref { return eventRef(&e.InvolvedObject, "involvedObject") }
 
 func eventRefs(e *corev1.Event) []Ref {
-	if ref := involved(e); ref != nil {
-		return []Ref{*ref}
+	var out []Ref
+	for _, ref := range []*Ref{involved(e), eventRef(e.Related, "related")} {
+		if ref != nil {
+			out = append(out, *ref)
+		}
 	}
-	return nil
+	return out
 }
 
 func eventDetail(e *corev1.Event, d *Detail) {
 	d.add("object", Value{Cell: Name(eventObject(e)), Ref: involved(e)})
+	if r := e.Related; r != nil {
+		d.add("related", Value{Cell: Name(objectText(r)), Ref: eventRef(r, "related")})
+	}
 	d.add("field", Value{Cell: Name(e.InvolvedObject.FieldPath)})
 	d.add("reason", Value{Cell: Text(e.Reason)})
 	d.add("message", Value{Cell: Text(cut(e.Message, 16*eventMessageLimit))})

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -23,11 +24,12 @@ const (
 	MenuStorage   Menu = "storage"
 	MenuCluster   Menu = "cluster"
 	MenuAccess    Menu = "access"
+	MenuCustom    Menu = "custom" // kinds that no descriptor knows
 )
 
 // Menus is the order of the sidebar.
 func Menus() []Menu {
-	return []Menu{MenuWorkloads, MenuNetwork, MenuConfig, MenuStorage, MenuCluster, MenuAccess}
+	return []Menu{MenuWorkloads, MenuNetwork, MenuConfig, MenuStorage, MenuCluster, MenuAccess, MenuCustom}
 }
 
 // Action is something that can be done to an object beyond reading it; its
@@ -46,6 +48,7 @@ const (
 // "column.<ID>".
 type Column struct {
 	ID     string
+	Title  string // words of the cluster for a custom kind's column, in place of the message
 	Form   Form
 	Hidden bool // only shown when the column chooser asks for it
 	Search bool // plain words of the filter box are looked for in it
@@ -64,12 +67,61 @@ type Kind struct {
 	Sort       string   // the column a list is sorted by when nothing is asked, "-" prefix for descending; "" is by name
 	Facets     []string // columns whose values are counted over the list; "status" and, where namespaced, "namespace" come first
 	Actions    []Action
+	Join       *Join // what another kind says about objects of this one; nil for most
+
+	// Versions are the versions, preferred first, that the descriptor of a kind that comes by a CustomResourceDefinition
+	// can read. Empty for built-in kinds, which are read at GVR's.
+	Versions []string
+	// Install is what brings the CustomResourceDefinition, "Gateway API"; empty for built-in kinds.
+	Install string
+	// Custom marks a kind that no descriptor knows: its columns are those of its definition.
+	Custom bool
+	// Served are the versions that the cluster serves of a custom kind, and Known those that the descriptor would have
+	// needed, where there is one.
+	Served, Known []string
+	// Categories are kubectl's, for custom kinds.
+	Categories []string
 
 	status  func(runtime.Object) Status
 	cells   func(runtime.Object) []Cell
 	refs    func(runtime.Object) []Ref
+	keep    func(runtime.Object) any
 	created func(runtime.Object) int64
 	detail  func(runtime.Object, *Detail)
+	pods    func(runtime.Object) PodsOf
+	print   func(runtime.Object) *Printed // what the server would print of a whole object; nil for all but Printed kinds
+	dynamic bool
+	printed bool
+}
+
+// PodsOf says which pods belong to an object: those that a label selector
+// chooses in its namespace, or those on a node. The zero PodsOf means none.
+type PodsOf struct {
+	Selector string // as kubectl get -l takes it
+	Node     string
+}
+
+// Dynamic reports whether objects of the kind are read as unstructured ones.
+func (k *Kind) Dynamic() bool { return k.dynamic }
+
+// Printed reports whether lists of the kind are read as the server's tables,
+// see Printed: what must not stay in memory then never arrives.
+func (k *Kind) Printed() bool { return k.printed }
+
+// HasPods reports whether objects of the kind have pods of their own.
+func (k *Kind) HasPods() bool { return k.pods != nil }
+
+// Pods are the pods of an object. It never panics.
+func (k *Kind) Pods(obj runtime.Object) (p PodsOf) {
+	defer func() {
+		if recover() != nil {
+			p = PodsOf{}
+		}
+	}()
+	if k.pods == nil {
+		return PodsOf{}
+	}
+	return k.pods(obj)
 }
 
 // ID names the kind in URLs, topics and queries: "pods", "deployments.apps".
@@ -103,8 +155,10 @@ func (k *Kind) Can(a Action) bool {
 type Reads[T any] struct {
 	Status  func(*T) Status
 	Refs    func(*T) []Ref
+	Keep    func(*T) any      // becomes Row.Kept
 	Created func(*T) int64    // the instant that stands for the row's age, where that is not its creation
-	Detail  func(*T, *Detail) // adds facts, conditions and containers
+	Detail  func(*T, *Detail) // adds facts, conditions, containers, tables and entries
+	Pods    func(*T) PodsOf
 }
 
 // ColumnOf is a column with the function that reads its cell.
@@ -117,6 +171,19 @@ type ColumnOf[T any] struct {
 // columns. T is the Go type of one object, a typed one for built-in kinds.
 func Define[T any](k Kind, reads Reads[T], columns ...ColumnOf[T]) *Kind {
 	typed := func(o runtime.Object) *T { return any(o).(*T) } // a wrong type is a poison object, see Project
+	switch any((*T)(nil)).(type) {
+	case *unstructured.Unstructured:
+		k.dynamic = true
+		// All dynamic kinds share one Go type, so the object itself has to say that it is of this one.
+		typed = func(o runtime.Object) *T {
+			if got := o.GetObjectKind().GroupVersionKind().GroupKind(); got != k.GVK().GroupKind() {
+				panic("a " + got.String() + " is no " + k.Name)
+			}
+			return any(o).(*T)
+		}
+	case *Printed:
+		k.printed = true
+	}
 	for _, c := range columns {
 		k.Columns = append(k.Columns, c.Column)
 	}
@@ -130,13 +197,19 @@ func Define[T any](k Kind, reads Reads[T], columns ...ColumnOf[T]) *Kind {
 		}
 		return cells
 	}
-	k.status = func(runtime.Object) Status { return Status{} }
+	k.status = func(o runtime.Object) Status { // a kind without a status can still be on its way out
+		s, _ := terminating(o.(metav1.Object))
+		return s
+	}
 	if reads.Status != nil {
 		k.status = func(o runtime.Object) Status { return reads.Status(typed(o)) }
 	}
 	k.refs = func(runtime.Object) []Ref { return nil }
 	if reads.Refs != nil {
 		k.refs = func(o runtime.Object) []Ref { return reads.Refs(typed(o)) }
+	}
+	if reads.Keep != nil {
+		k.keep = func(o runtime.Object) any { return reads.Keep(typed(o)) }
 	}
 	if reads.Created != nil {
 		k.created = func(o runtime.Object) int64 { return reads.Created(typed(o)) }
@@ -145,13 +218,41 @@ func Define[T any](k Kind, reads Reads[T], columns ...ColumnOf[T]) *Kind {
 	if reads.Detail != nil {
 		k.detail = func(o runtime.Object, d *Detail) { reads.Detail(typed(o), d) }
 	}
+	if reads.Pods != nil {
+		k.pods = func(o runtime.Object) PodsOf { return reads.Pods(typed(o)) }
+	}
 	return &k
+}
+
+// DefinePrinted makes a kind whose lists are read as the server's tables and
+// whose objects are whole, of the Go type T, only on their detail page. Print
+// makes of a whole object what the server prints of it, so that both have the
+// same row; detail adds what only the whole object has.
+func DefinePrinted[T any](k Kind, reads Reads[Printed], print func(*T) *Printed, detail func(*T, *Detail), columns ...ColumnOf[Printed]) *Kind {
+	kind := Define(k, reads, columns...)
+	printedDetail := kind.detail
+	kind.print = func(o runtime.Object) *Printed {
+		if p, ok := o.(*Printed); ok {
+			return p
+		}
+		return print(any(o).(*T))
+	}
+	kind.detail = func(o runtime.Object, d *Detail) {
+		printedDetail(kind.print(o), d)
+		if t, ok := any(o).(*T); ok {
+			detail(t, d)
+		}
+	}
+	return kind
 }
 
 // Project makes the row of an object. It panics when the object is not of the
 // kind or breaks its rules; whoever reads objects from a cluster recovers and
 // shows Placeholder instead.
 func (k *Kind) Project(obj runtime.Object) Row {
+	if k.print != nil {
+		obj = k.print(obj)
+	}
 	row := metadataOf(obj.(metav1.Object))
 	row.Status = k.status(obj)
 	row.Cells = k.cells(obj)
@@ -162,6 +263,9 @@ func (k *Kind) Project(obj runtime.Object) Row {
 		}
 	}
 	row.Refs = k.refs(obj)
+	if k.keep != nil {
+		row.Kept = k.keep(obj)
+	}
 	if k.created != nil {
 		row.Created = k.created(obj)
 	}
@@ -204,7 +308,15 @@ func (k *Kind) Detail(obj runtime.Object) (d Detail) {
 func (k *Kind) Status(obj runtime.Object) Status { return k.Detail(obj).Row.Status }
 
 // All lists every kind; its order is the order of the sidebar.
-func All() []*Kind { return slices.Concat(podKinds, appsKinds, clusterKinds, eventKinds) }
+func All() []*Kind {
+	return slices.Concat(
+		podKinds, appsKinds, batchKinds, autoscalingKinds, policyKinds, seldomKinds,
+		networkKinds, gatewayKinds,
+		configKinds, storageKinds,
+		clusterKinds, eventKinds, extensionKinds, admissionKinds, flowKinds,
+		rbacKinds,
+	)
+}
 
 // byID finds kinds by ID without walking All.
 var byID = func() map[string]*Kind {

@@ -88,3 +88,20 @@ func unix(t metav1.Time) int64 {
 	}
 	return t.Unix()
 }
+
+// terminating is the status of an object that is being deleted, whatever its
+// kind: what finalizers hold does not go away by itself.
+func terminating(o metav1.Object) (Status, bool) {
+	at := o.GetDeletionTimestamp()
+	if at == nil {
+		return Status{}, false
+	}
+	s := Status{Word: "Terminating", Tone: ToneInfo, Since: unix(*at)}
+	if g := o.GetDeletionGracePeriodSeconds(); g != nil {
+		s.Since -= *g // the timestamp is the end of the grace period
+	}
+	if held := o.GetFinalizers(); len(held) > 0 {
+		s.Tone, s.Reason = ToneWarn, heldBy(held)
+	}
+	return s, true
+}

@@ -1,11 +1,6 @@
 package kinds
 
 import (
-	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -25,7 +20,12 @@ func podDetail(p *corev1.Pod, d *Detail) {
 	d.add("started", Value{Cell: startedCell(p.Status.StartTime)})
 	d.add("qos", Value{Cell: Text(string(p.Status.QOSClass))})
 	d.add("restartpolicy", Value{Cell: Text(string(p.Spec.RestartPolicy))})
-	d.add("priority", Value{Cell: Text(p.Spec.PriorityClassName)})
+	d.add("priority", refValue(Text(p.Spec.PriorityClassName), "priorityclasses.scheduling.k8s.io", "", p.Spec.PriorityClassName))
+	if c := p.Spec.RuntimeClassName; c != nil {
+		d.add("runtimeclass", refValue(Text(*c), "runtimeclasses.node.k8s.io", "", *c))
+	}
+	d.add("controller", controllerValue(p))
+	d.gates(p)
 	d.add("requests", asks(podTotal(&p.Spec, corev1.ResourceCPU, requested), podTotal(&p.Spec, corev1.ResourceMemory, requested))...)
 	d.add("limits", asks(podTotal(&p.Spec, corev1.ResourceCPU, limited), podTotal(&p.Spec, corev1.ResourceMemory, limited))...)
 	d.addTemplate(p.Namespace, &p.Spec)
@@ -35,9 +35,8 @@ func podDetail(p *corev1.Pod, d *Detail) {
 	}
 	for i := range p.Status.Conditions {
 		c := &p.Status.Conditions[i]
-		// A disruption is bad news when true, everything else when false.
 		good := corev1.ConditionTrue
-		if c.Type == corev1.DisruptionTarget {
+		if badWhenTrue(c.Type) {
 			good = corev1.ConditionFalse
 		}
 		tone := conditionTone(c.Status == good, c.Status == corev1.ConditionUnknown)
@@ -55,12 +54,46 @@ func podDetail(p *corev1.Pod, d *Detail) {
 			statuses[list[i].Name] = &list[i]
 		}
 	}
-	d.Containers = templateContainers(&p.Spec)
+	d.Containers = templateContainers(p.Namespace, p.Name, &p.Spec)
 	for i := range d.Containers {
 		if s := statuses[d.Containers[i].Name]; s != nil {
 			d.Containers[i].read(p, s)
 		}
 	}
+}
+
+// badWhenTrue reports whether a condition of a pod is bad news when true; all
+// others are when false.
+func badWhenTrue(t corev1.PodConditionType) bool {
+	switch t {
+	case corev1.DisruptionTarget, corev1.PodResizePending, corev1.PodResizeInProgress, corev1.AllContainersRestarting:
+		return true
+	default:
+		return false
+	}
+}
+
+// gates adds what a pod waits for before it may be scheduled or count as
+// ready, each with the tone of what has become of it.
+func (d *Detail) gates(p *corev1.Pod) {
+	var ready, scheduling []Value
+	for i := range p.Spec.ReadinessGates {
+		t := p.Spec.ReadinessGates[i].ConditionType
+		cell := Name(string(t))
+		cell.Tone = ToneWarn
+		if c := podCondition(p, t); c != nil {
+			cell.Note = Message{Text: string(c.Status)}
+			if c.Status == corev1.ConditionTrue {
+				cell.Tone = ToneOK
+			}
+		}
+		ready = append(ready, Value{Cell: cell})
+	}
+	for i := range p.Spec.SchedulingGates {
+		scheduling = append(scheduling, Value{Cell: Name(p.Spec.SchedulingGates[i].Name)})
+	}
+	d.add("readinessgates", ready...)
+	d.add("schedulinggates", scheduling...)
 }
 
 // startedCell is an optional instant as an age.
@@ -103,96 +136,4 @@ func endStatus(p *corev1.Pod, name string, t *corev1.ContainerStateTerminated) S
 		s.Tone, s.Reason = ToneBad, exitMessage(p, name, t, s.Word)
 	}
 	return s
-}
-
-// templateContainers describes the containers of a pod or a pod template, in
-// the order in which they start.
-func templateContainers(spec *corev1.PodSpec) []Container {
-	out := make([]Container, 0, len(spec.InitContainers)+len(spec.Containers)+len(spec.EphemeralContainers))
-	for i := range spec.InitContainers {
-		role := RoleInit
-		if isSidecar(&spec.InitContainers[i]) {
-			role = RoleSidecar
-		}
-		out = append(out, describe(&spec.InitContainers[i], role))
-	}
-	for i := range spec.Containers {
-		out = append(out, describe(&spec.Containers[i], RoleMain))
-	}
-	for i := range spec.EphemeralContainers {
-		c := corev1.Container(spec.EphemeralContainers[i].EphemeralContainerCommon)
-		out = append(out, describe(&c, RoleEphemeral))
-	}
-	return out
-}
-
-func describe(c *corev1.Container, role ContainerRole) Container {
-	out := Container{Name: c.Name, Image: c.Image, Role: role}
-	for i := range c.Ports {
-		out.Ports = append(out.Ports, Port{Name: c.Ports[i].Name, Number: c.Ports[i].ContainerPort, Protocol: string(c.Ports[i].Protocol)})
-	}
-	var resources []corev1.ResourceName
-	for _, list := range []corev1.ResourceList{c.Resources.Requests, c.Resources.Limits} {
-		for name := range list {
-			if !slices.Contains(resources, name) {
-				resources = append(resources, name)
-			}
-		}
-	}
-	slices.Sort(resources) // "cpu" and "memory" come first among the usual ones
-	for _, name := range resources {
-		out.Resources = append(out.Resources, Resource{
-			Name: string(name), Request: quantity(c.Resources.Requests, name), Limit: quantity(c.Resources.Limits, name),
-		})
-	}
-	for _, p := range []struct {
-		kind string
-		*corev1.Probe
-	}{{"startup", c.StartupProbe}, {"readiness", c.ReadinessProbe}, {"liveness", c.LivenessProbe}} {
-		if p.Probe != nil {
-			out.Probes = append(out.Probes, Probe{
-				Kind: p.kind, What: probeTarget(p.Probe), Delay: p.InitialDelaySeconds, Period: p.PeriodSeconds,
-				Timeout: p.TimeoutSeconds, SuccessAfter: p.SuccessThreshold, FailsAfter: p.FailureThreshold,
-			})
-		}
-	}
-	return out
-}
-
-func quantity(list corev1.ResourceList, name corev1.ResourceName) Cell {
-	q, ok := list[name]
-	switch {
-	case !ok:
-		return Cell{}
-	case name == corev1.ResourceCPU:
-		return CPU(&q)
-	case name == corev1.ResourceMemory, name == corev1.ResourceEphemeralStorage, strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix):
-		return Bytes(&q)
-	default:
-		return Number(q.Value())
-	}
-}
-
-// probeTarget is what a probe does, as kubectl describe writes it.
-func probeTarget(p *corev1.Probe) string {
-	switch {
-	case p.HTTPGet != nil:
-		scheme := strings.ToLower(string(p.HTTPGet.Scheme))
-		if scheme == "" {
-			scheme = "http"
-		}
-		return fmt.Sprintf("%s-get %s:%s%s", scheme, p.HTTPGet.Host, p.HTTPGet.Port.String(), p.HTTPGet.Path)
-	case p.TCPSocket != nil:
-		return fmt.Sprintf("tcp-socket %s:%s", p.TCPSocket.Host, p.TCPSocket.Port.String())
-	case p.GRPC != nil:
-		service := ""
-		if p.GRPC.Service != nil {
-			service = " " + *p.GRPC.Service
-		}
-		return "grpc :" + strconv.Itoa(int(p.GRPC.Port)) + service
-	case p.Exec != nil:
-		return "exec " + cut(strings.Join(p.Exec.Command, " "), reasonLimit)
-	default:
-		return ""
-	}
 }

@@ -27,6 +27,9 @@ var podKinds = []*Kind{
 		ColumnOf[corev1.Pod]{Column{ID: "memorylimit", Form: FormBytes, Hidden: true}, podAsks(corev1.ResourceMemory, limited, Bytes)},
 		ColumnOf[corev1.Pod]{Column{ID: "qos", Form: FormText, Hidden: true}, func(p *corev1.Pod) Cell { return Text(string(p.Status.QOSClass)) }},
 		ColumnOf[corev1.Pod]{Column{ID: "images", Form: FormName, Hidden: true}, func(p *corev1.Pod) Cell { return Name(imagesOf(&p.Spec)) }},
+		ColumnOf[corev1.Pod]{Column{ID: "controller", Form: FormName, Hidden: true}, func(p *corev1.Pod) Cell { return Name(controllerText(p)) }},
+		ColumnOf[corev1.Pod]{Column{ID: "nominatednode", Form: FormName, Hidden: true}, func(p *corev1.Pod) Cell { return Name(p.Status.NominatedNodeName) }},
+		ColumnOf[corev1.Pod]{Column{ID: "readinessgates", Form: FormRatio, Hidden: true}, podGates},
 		ColumnOf[corev1.Pod]{Column{ID: "age", Form: FormAge}, func(p *corev1.Pod) Cell { return Age(unix(p.CreationTimestamp)) }},
 	),
 }
@@ -41,6 +44,21 @@ func podReady(p *corev1.Pod) Cell {
 	return c
 }
 
+// podGates is how many of the pod's readiness gates are open, none where it
+// has no gates.
+func podGates(p *corev1.Pod) Cell {
+	if len(p.Spec.ReadinessGates) == 0 {
+		return Cell{}
+	}
+	open := 0
+	for i := range p.Spec.ReadinessGates {
+		if c := podCondition(p, p.Spec.ReadinessGates[i].ConditionType); c != nil && c.Status == corev1.ConditionTrue {
+			open++
+		}
+	}
+	return Ratio(open, len(p.Spec.ReadinessGates))
+}
+
 func podRestarts(p *corev1.Pod) Cell {
 	r := readPod(p)
 	c := Number(r.restarts)
@@ -48,6 +66,10 @@ func podRestarts(p *corev1.Pod) Cell {
 		return c
 	}
 	c.Note = Message{ID: "pod.lastrestart", Args: map[string]any{"At": r.lastRestart}}
+	if r.lastEnd != "Error" && r.lastEnd != "Completed" {
+		// That a pod which runs was killed for its memory stands nowhere else.
+		c.Note.ID, c.Note.Args["How"] = "pod.lastend", r.lastEnd
+	}
 	return c
 }
 
@@ -124,6 +146,11 @@ const rootCA = "kube-root-ca.crt"
 
 func podRefs(p *corev1.Pod) []Ref {
 	refs := templateRefs(p.Namespace, &p.Spec)
+	for i := range p.Spec.Volumes {
+		if v := &p.Spec.Volumes[i]; v.Ephemeral != nil { // the claim is named after its pod
+			refs = append(refs, Ref{Kind: "persistentvolumeclaims", Namespace: p.Namespace, Name: p.Name + "-" + v.Name, Via: "volume"})
+		}
+	}
 	if p.Spec.NodeName != "" {
 		refs = append(refs, Ref{Kind: "nodes", Name: p.Spec.NodeName, Via: "node"})
 	}
@@ -177,6 +204,18 @@ func templateRefs(namespace string, spec *corev1.PodSpec) []Ref {
 	}
 	containers(spec.InitContainers)
 	containers(spec.Containers)
+	return append(refs, classRefs(spec)...)
+}
+
+// classRefs are the references to what is not in the pod's namespace.
+func classRefs(spec *corev1.PodSpec) []Ref {
+	var refs []Ref
+	if spec.PriorityClassName != "" {
+		refs = append(refs, Ref{Kind: "priorityclasses.scheduling.k8s.io", Name: spec.PriorityClassName, Via: "priorityClass"})
+	}
+	if c := spec.RuntimeClassName; c != nil && *c != "" {
+		refs = append(refs, Ref{Kind: "runtimeclasses.node.k8s.io", Name: *c, Via: "runtimeClass"})
+	}
 	return refs
 }
 
@@ -190,6 +229,9 @@ func volumeRefs(v *corev1.Volume, add func(kind, name, via string)) {
 	}
 	if v.Secret != nil {
 		add("secrets", v.Secret.SecretName, via)
+	}
+	if v.CSI != nil && v.CSI.NodePublishSecretRef != nil {
+		add("secrets", v.CSI.NodePublishSecretRef.Name, via)
 	}
 	if v.Projected == nil {
 		return

@@ -16,6 +16,7 @@ type podReading struct {
 	ready, total int
 	restarts     int
 	lastRestart  time.Time
+	lastEnd      string                  // how the container that restarted last had ended
 	blamed       *corev1.ContainerStatus // the container that the word comes from
 	blamedInit   bool
 }
@@ -86,7 +87,7 @@ func (r *podReading) readInit(p *corev1.Pod, sidecars map[string]bool) bool {
 // readMain reads the containers proper. Restarts of init containers no longer
 // count then, except those of sidecars.
 func (r *podReading) readMain(p *corev1.Pod, sidecars map[string]bool) {
-	r.restarts, r.lastRestart = 0, time.Time{}
+	r.restarts, r.lastRestart, r.lastEnd = 0, time.Time{}, ""
 	for i := range p.Status.InitContainerStatuses {
 		if s := &p.Status.InitContainerStatuses[i]; sidecars[s.Name] {
 			r.countRestarts(s)
@@ -128,7 +129,7 @@ func (r *podReading) readMain(p *corev1.Pod, sidecars map[string]bool) {
 func (r *podReading) countRestarts(s *corev1.ContainerStatus) {
 	r.restarts += int(s.RestartCount)
 	if t := s.LastTerminationState.Terminated; t != nil && t.FinishedAt.After(r.lastRestart) {
-		r.lastRestart = t.FinishedAt.Time
+		r.lastRestart, r.lastEnd = t.FinishedAt.Time, endWord(t)
 	}
 }
 
@@ -253,6 +254,9 @@ func podRunning(p *corev1.Pod, r *podReading) (Tone, Message, int64) {
 		since := int64(0)
 		if ready != nil {
 			since = unix(ready.LastTransitionTime)
+		}
+		if c := podCondition(p, corev1.PodResizePending); c != nil && c.Status == corev1.ConditionTrue {
+			return ToneWarn, Message{ID: "pod.resize", Text: short(c.Message)}, unix(c.LastTransitionTime)
 		}
 		return ToneOK, Message{}, since
 	}

@@ -14,6 +14,11 @@ const (
 	ToneBad       // broken
 )
 
+// String is the tone in a word, as programs read it.
+func (t Tone) String() string {
+	return [...]string{"none", "idle", "info", "ok", "warn", "bad"}[min(t, ToneBad)]
+}
+
 // Message is text that is chosen here and written elsewhere: ID is a key of
 // the message catalogues, Text are words that came from a cluster and are
 // shown as they are. When both are set, the catalogue's sentence comes first.
@@ -41,8 +46,7 @@ type Status struct {
 // Label is the word as it is to be shown. Kubernetes' own words stay as they
 // are in every language; the few that are ours have the id "word.<Word>".
 func (s Status) Label() Message {
-	switch s.Word {
-	case WordStuck, WordScaledToZero, WordUnavailable, WordPaused, WordUnreadable, WordReplicaFailure:
+	if ourWords[s.Word] {
 		return Message{ID: "word." + s.Word}
 	}
 	return Message{Text: s.Word}
@@ -57,6 +61,16 @@ const (
 	WordReplicaFailure = "ReplicaFailure" // pods are refused, for example by a quota
 	WordUnreadable     = "Unreadable"     // the object breaks the rules of its kind
 )
+
+// ourWords are all of them.
+var ourWords = map[string]bool{
+	WordStuck: true, WordScaledToZero: true, WordUnavailable: true, WordPaused: true, WordReplicaFailure: true, WordUnreadable: true,
+	WordOutdated: true, WordNoNodes: true, WordOldRevision: true, WordRunFailed: true, WordScheduled: true, WordInvalid: true, WordCannotScale: true, WordNoMetrics: true,
+	WordSwitchedOff: true, WordScaling: true, WordAtMaximum: true, WordLimited: true, WordNoPods: true, WordAllowsEvictions: true, WordBlocksEvictions: true,
+	WordNoEndpoints: true, WordPublished: true, WordNoClass: true, WordNotAccepted: true, WordNotProgrammed: true, WordNotResolved: true, WordNotAttached: true,
+	WordHeld: true, WordExpired: true, WordFree: true, WordAtLimit: true, WordNearLimit: true, WordWithinLimit: true, WordAttached: true, WordAttaching: true, WordAttachFailed: true,
+	WordNamesTaken: true, WordNoCABundle: true, WordBlocksItself: true, WordTypeErrors: true,
+}
 
 // Form says how a cell is written and how it sorts.
 type Form uint8
@@ -83,6 +97,11 @@ func (f Form) Numeric() bool {
 	default:
 		return false
 	}
+}
+
+// String is the form in a word, as programs read it.
+func (f Form) String() string {
+	return [...]string{"text", "name", "number", "age", "cpu", "bytes", "ratio", "status", "time"}[min(f, FormTime)]
 }
 
 // Cell is one value of a row or of a fact. The zero Cell means "none" and is
@@ -123,6 +142,7 @@ type Row struct {
 	Status                                Status
 	Cells                                 []Cell // one for each of the kind's Columns
 	Refs                                  []Ref
+	Kept                                  any // what the kind's descriptor keeps beyond that, such as the *Definition of a CustomResourceDefinition
 }
 
 // Label is the value of the label with the given key.

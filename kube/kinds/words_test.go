@@ -17,13 +17,15 @@ var (
 // catalogue reads the words of a language: id → sentence.
 func catalogue(tb testing.TB, language string) map[string]string {
 	tb.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "locales", language, "kinds.toml"))
-	if err != nil {
-		tb.Fatal(err)
-	}
 	out := make(map[string]string)
-	for _, m := range section.FindAllStringSubmatch(string(data), -1) {
-		out[m[1]] = m[2]
+	for _, file := range []string{"kinds", "workloads", "network", "config", "admin"} {
+		data, err := os.ReadFile(filepath.Join("..", "..", "locales", language, file+".toml"))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, m := range section.FindAllStringSubmatch(string(data), -1) {
+			out[m[1]] = m[2]
+		}
 	}
 	return out
 }
@@ -64,6 +66,17 @@ func said(tb testing.TB) []Message {
 					out = append(out, v.Cell.Note)
 				}
 			}
+			for _, table := range d.Tables {
+				title("table." + table.ID)
+				for _, c := range table.Columns {
+					title("column." + c.ID)
+				}
+				for _, r := range table.Rows {
+					for _, v := range r {
+						out = append(out, v.Cell.Note)
+					}
+				}
+			}
 			for _, c := range d.Containers {
 				out = append(out, c.State.Reason, c.Last.Reason)
 				for _, p := range c.Probes {
@@ -71,6 +84,9 @@ func said(tb testing.TB) []Message {
 				}
 			}
 		}
+	}
+	for word := range ourWords {
+		title("word." + word)
 	}
 	return append(out, unreadable.Label(), unreadable.Reason)
 }

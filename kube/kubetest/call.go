@@ -1,10 +1,10 @@
 package kubetest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // call is one request being answered.
@@ -56,9 +55,13 @@ func (c *call) route() {
 	if parts[0] == "namespaces" && len(parts) >= 3 && parts[2] != "status" {
 		c.namespace, parts = parts[1], parts[2:]
 	}
-	res, ok := lookup(gv.WithResource(parts[0]))
+	res, ok := c.lookup(gv.WithResource(parts[0]))
 	if !ok {
 		c.fail(notServed())
+		return
+	}
+	if c.isAway(gv.Group) {
+		c.fail(away())
 		return
 	}
 	c.res = res
@@ -81,6 +84,9 @@ func notServed() error {
 		Message: "the server could not find the requested resource",
 	}}
 }
+
+// away is what the aggregation layer says of an API whose server it cannot reach.
+func away() error { return apierrors.NewServiceUnavailable("service unavailable") }
 
 func (c *call) verb() string {
 	watching := c.r.URL.Query().Get("watch")
@@ -149,7 +155,7 @@ func (c *call) answer() {
 
 func (c *call) missing() error { return apierrors.NewNotFound(c.res.GroupResource(), c.name) }
 
-// list answers all at once or in chunks. The continue token is the position of the next object.
+// list answers all at once or in chunks.
 func (c *call) list() {
 	q := c.r.URL.Query()
 	match, err := selector(q.Get("labelSelector"), q.Get("fieldSelector"))
@@ -164,17 +170,24 @@ func (c *call) list() {
 			items = append(items, obj)
 		}
 	}
-	from, _ := strconv.Atoi(q.Get("continue"))
+	from, err := chunkAt(q.Get("continue"))
+	if err != nil {
+		c.fail(err)
+		return
+	}
 	limit, _ := strconv.Atoi(q.Get("limit"))
 	from = min(from, len(items))
 	rest := items[from:]
 	lm := metav1.ListMeta{ResourceVersion: strconv.FormatUint(version, 10)}
 	if limit > 0 && len(rest) > limit {
 		left := int64(len(rest) - limit)
-		lm.Continue, lm.RemainingItemCount = strconv.Itoa(from+limit), &left
+		lm.Continue, lm.RemainingItemCount = chunkToken(rest[limit-1], version, from+limit), &left
 		rest = rest[:limit]
 	}
-	list, err := scheme.Scheme.New(c.res.GroupVersion().WithKind(c.res.kind + "List"))
+	for i := range rest {
+		rest[i] = c.at(rest[i])
+	}
+	list, err := c.empty("List")
 	if err == nil {
 		err = meta.SetList(list, rest)
 	}
@@ -190,6 +203,32 @@ func (c *call) list() {
 	acc.SetContinue(lm.Continue)
 	acc.SetRemainingItemCount(lm.RemainingItemCount)
 	c.write(http.StatusOK, c.res.GroupVersion(), list)
+}
+
+// chunkToken is a continue token like that of an API server: anybody can read in it where the chunk ended.
+func chunkToken(last runtime.Object, version uint64, next int) string {
+	start := ""
+	if m, err := meta.Accessor(last); err == nil {
+		start = strings.TrimPrefix(m.GetNamespace()+"/"+m.GetName(), "/") + "\x00"
+	}
+	token, _ := json.Marshal(map[string]any{"v": "meta.k8s.io/v1", "rv": version, "start": start, "next": next})
+	return base64.RawURLEncoding.EncodeToString(token)
+}
+
+// chunkAt is the position that a continue token stands for.
+func chunkAt(token string) (int, error) {
+	if token == "" {
+		return 0, nil
+	}
+	var at struct{ Next int }
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err == nil {
+		err = json.Unmarshal(raw, &at)
+	}
+	if err != nil || at.Next < 1 {
+		return 0, apierrors.NewBadRequest("continue key is not valid: " + token)
+	}
+	return at.Next, nil
 }
 
 // selector makes one test of the label and field selectors that the kinds here support.
@@ -218,35 +257,6 @@ func selector(label, field string) (func(runtime.Object) bool, error) {
 		}
 		return l.Matches(labels.Set(m.GetLabels())) && f.Matches(set)
 	}, nil
-}
-
-// negotiate picks protobuf or JSON by the Accept header, as an API server does; JSON when nothing is asked for.
-func negotiate(accept string) runtime.SerializerInfo {
-	supported := scheme.Codecs.SupportedMediaTypes()
-	for part := range strings.SplitSeq(accept, ",") {
-		media, params, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil || params["as"] != "" {
-			continue
-		}
-		if info, ok := runtime.SerializerInfoForMediaType(supported, media); ok && info.EncodesAsText == (media != runtime.ContentTypeProtobuf) {
-			return info
-		}
-	}
-	info, _ := runtime.SerializerInfoForMediaType(supported, runtime.ContentTypeJSON)
-	return info
-}
-
-// write answers with an object in the encoding that was asked for.
-func (c *call) write(status int, gv schema.GroupVersion, obj runtime.Object) {
-	info := negotiate(c.r.Header.Get("Accept"))
-	out, err := runtime.Encode(scheme.Codecs.WithoutConversion().EncoderForVersion(info.Serializer, gv), obj.DeepCopyObject())
-	if err != nil {
-		c.w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	c.w.Header().Set("Content-Type", info.MediaType)
-	c.w.WriteHeader(status)
-	_, _ = c.w.Write(out)
 }
 
 func (c *call) fail(err error) { writeStatus(c.w, statusOf(err)) }

@@ -12,16 +12,20 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // decode reads the request's object, in protobuf or JSON.
 func (c *call) decode() (runtime.Object, error) {
 	gvk := c.res.GroupVersion().WithKind(c.res.kind)
-	obj, _, err := scheme.Codecs.UniversalDeserializer().Decode(c.body, &gvk, nil)
+	var decoder runtime.Decoder = unstructured.UnstructuredJSONScheme
+	if c.res.typed() {
+		decoder = codecs.UniversalDeserializer()
+	}
+	obj, _, err := decoder.Decode(c.body, &gvk, nil)
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
@@ -126,18 +130,21 @@ func (c *call) patched(old runtime.Object) (runtime.Object, error) {
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	empty, err := scheme.Scheme.New(c.res.GroupVersion().WithKind(c.res.kind))
+	empty, err := c.empty("")
 	if err != nil {
 		return nil, apierrors.NewInternalError(err)
 	}
 	var after []byte
 	switch types.PatchType(media) {
 	case types.StrategicMergePatchType:
+		if !c.res.typed() {
+			return nil, c.unsupported(media)
+		}
 		after, err = strategicpatch.StrategicMergePatch(before, c.body, empty)
 	case types.MergePatchType:
 		after, err = mergePatch(before, c.body)
 	default:
-		return nil, apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "patch", c.res.GroupResource(), c.name, "unsupported patch "+media, 0, true)
+		return nil, c.unsupported(media)
 	}
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
@@ -146,6 +153,10 @@ func (c *call) patched(old runtime.Object) (runtime.Object, error) {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	return empty, nil
+}
+
+func (c *call) unsupported(media string) error {
+	return apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "patch", c.res.GroupResource(), c.name, "unsupported patch "+media, 0, true)
 }
 
 // mergePatch is RFC 7386.
@@ -182,7 +193,7 @@ func merged(d, p any) any {
 func (c *call) remove() {
 	var opts metav1.DeleteOptions
 	if len(c.body) > 0 {
-		if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(c.body, nil, &opts); err != nil {
+		if _, _, err := codecs.UniversalDeserializer().Decode(c.body, nil, &opts); err != nil {
 			if err := json.Unmarshal(c.body, &opts); err != nil {
 				c.fail(apierrors.NewBadRequest(err.Error()))
 				return
@@ -237,7 +248,7 @@ func (c *call) scale() {
 		return
 	case http.MethodPut:
 		gvk := gv.WithKind("Scale")
-		asked, _, err := scheme.Codecs.UniversalDeserializer().Decode(c.body, &gvk, nil)
+		asked, _, err := codecs.UniversalDeserializer().Decode(c.body, &gvk, nil)
 		wanted, ok := asked.(*autoscalingv1.Scale)
 		if err != nil || !ok {
 			c.fail(apierrors.NewBadRequest("not a Scale"))

@@ -1,6 +1,7 @@
 package kubetest_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -8,11 +9,16 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -215,4 +221,152 @@ func TestMemoryLetsTimePass(t *testing.T) {
 			t.Errorf("up again: %v", err)
 		}
 	})
+}
+
+const widgets = "widgets"
+
+func definition(versions string) *apiextensionsv1.CustomResourceDefinition {
+	return kubetest.Definition("example.com", widgets, "Widget", apiextensionsv1.NamespaceScoped, versions)
+}
+
+// TestServerServesWhatDefinitionsSay to the client that everybody uses for kinds without a Go type.
+func TestServerServesWhatDefinitionsSay(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{})
+	ctx := t.Context()
+	cfg, err := clientcmd.RESTConfigFromKubeConfig(s.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dyn, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(version string) dynamic.ResourceInterface {
+		return dyn.Resource(schema.GroupVersionResource{Group: "example.com", Version: version, Resource: widgets}).Namespace("shop")
+	}
+	if _, err := at("v1").List(ctx, metav1.ListOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("before its definition: %v", err)
+	}
+	crd, err := runtime.DefaultUnstructuredConverter.ToUnstructured(definition("v1,v1beta1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crds := dyn.Resource(apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions"))
+	u := &unstructured.Unstructured{Object: crd}
+	u.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
+	if _, err := crds.Create(ctx, u, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if _, err := at("v1").Create(ctx, kubetest.Custom("example.com/v1", "Widget", "shop", name, map[string]any{"spec": map[string]any{"size": int64(3)}}), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := at("v1beta1").List(ctx, metav1.ListOptions{Limit: 2})
+	if err != nil || len(list.Items) != 2 || list.GetContinue() == "" || list.Items[0].GetAPIVersion() != "example.com/v1beta1" || list.GetKind() != "WidgetList" {
+		t.Fatalf("list %+v, %v", list, err)
+	}
+	if list, err = at("v1").List(ctx, metav1.ListOptions{Limit: 2, Continue: list.GetContinue()}); err != nil || len(list.Items) != 1 {
+		t.Fatalf("rest %+v, %v", list, err)
+	}
+	one, err := at("v1").Get(ctx, "a", metav1.GetOptions{})
+	if size, _, _ := unstructured.NestedInt64(one.Object, "spec", "size"); err != nil || size != 3 {
+		t.Fatalf("get %+v, %v", one, err)
+	}
+	all := true
+	w, err := at("v1").Watch(ctx, metav1.ListOptions{SendInitialEvents: &all, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan, AllowWatchBookmarks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	next := func() string {
+		e := <-w.ResultChan()
+		u, ok := e.Object.(*unstructured.Unstructured)
+		if !ok {
+			return fmt.Sprintf("%s of %T", e.Type, e.Object)
+		}
+		return string(e.Type) + " " + u.GetName() + u.GetAnnotations()[metav1.InitialEventsAnnotationKey]
+	}
+	for _, want := range []string{"ADDED a", "ADDED b", "ADDED c", "BOOKMARK true"} {
+		if got := next(); got != want {
+			t.Fatalf("event %q, want %q", got, want)
+		}
+	}
+	if _, err := at("v1").Patch(ctx, "a", types.MergePatchType, []byte(`{"spec":{"size":5}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := at("v1").Delete(ctx, "b", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := next(), next(); a != "MODIFIED a" || b != "DELETED b" {
+		t.Errorf("events %q, %q", a, b)
+	}
+	if err := crds.Delete(ctx, "widgets.example.com", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if e, open := <-w.ResultChan(); open {
+		t.Errorf("the watch goes on: %+v", e)
+	}
+	if _, err := at("v1").Get(ctx, "a", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("after its definition: %v", err)
+	}
+	s.Add(definition("v1"))
+	if list, err := at("v1").List(ctx, metav1.ListOptions{}); err != nil || len(list.Items) != 0 {
+		t.Errorf("its objects came back: %+v, %v", list, err)
+	}
+}
+
+// TestServerIsDiscovered as new servers and as old ones are, with what definitions bring and without what is away.
+func TestServerIsDiscovered(t *testing.T) {
+	for name, legacy := range map[string]bool{"aggregated": false, "group by group": true} {
+		t.Run(name, func(t *testing.T) {
+			s := kubetest.New(t, kubetest.Options{
+				NoAggregatedDiscovery: legacy, Without: []string{"leases.coordination.k8s.io"}, Objects: []runtime.Object{definition("v1beta1,v1,v2alpha1")},
+				Extra: []kubetest.Extra{{Group: "metrics.k8s.io", Version: "v1beta1", Resource: "nodes", Kind: "NodeMetrics"}},
+			})
+			cs := clientset(t, s, runtime.ContentTypeJSON)
+			found := func() (map[string]bool, error) {
+				_, lists, err := cs.Discovery().ServerGroupsAndResources()
+				out := map[string]bool{}
+				for _, l := range lists {
+					for _, r := range l.APIResources {
+						out[l.GroupVersion+" "+r.Name] = true
+					}
+				}
+				return out, err
+			}
+			got, err := found()
+			if err != nil || len(got) < 40 {
+				t.Fatalf("%d kinds, %v", len(got), err)
+			}
+			for kind, want := range map[string]bool{
+				"v1 pods": true, "v1 pods/log": true, "apps/v1 deployments/scale": true, "example.com/v1 widgets": true, "example.com/v2alpha1 widgets": true,
+				"metrics.k8s.io/v1beta1 nodes": true, "coordination.k8s.io/v1 leases": false, "gateway.networking.k8s.io/v1 gateways": false,
+			} {
+				if got[kind] != want {
+					t.Errorf("%s: %v", kind, got[kind])
+				}
+			}
+			groups, err := cs.Discovery().ServerGroups()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range groups.Groups {
+				if g.Name == "example.com" && (len(g.Versions) != 3 || g.PreferredVersion.Version != "v1") {
+					t.Errorf("group %+v", g)
+				}
+			}
+			aggregated := false
+			for _, r := range s.Requests() {
+				aggregated = aggregated || r.Path == "/apis/example.com/v1"
+			}
+			if aggregated != legacy {
+				t.Errorf("asked group by group: %v", aggregated)
+			}
+			s.Away("metrics.k8s.io", true)
+			if got, err = found(); !discovery.IsGroupDiscoveryFailedError(err) || got["metrics.k8s.io/v1beta1 nodes"] || !got["v1 pods"] {
+				t.Errorf("away: %v", err)
+			}
+		})
+	}
 }

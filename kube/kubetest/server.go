@@ -43,6 +43,14 @@ type Options struct {
 	Memory bool
 	// NoWatchList answers streaming lists as servers before 1.32 do: with 422.
 	NoWatchList bool
+	// NoAggregatedDiscovery answers discovery group by group, as servers before 1.26 do.
+	NoAggregatedDiscovery bool
+	// Without are built-in kinds that the server does not serve, by ID, as an old server does not.
+	Without []string
+	// Extra are kinds of aggregated APIs.
+	Extra []Extra
+	// Record keeps what is answered, for Answered.
+	Record bool
 	// NoSelfSubjectReview answers 404 to SelfSubjectReview, as servers before 1.28 do.
 	NoSelfSubjectReview bool
 }
@@ -95,6 +103,8 @@ type Server struct {
 	serving  tls.Certificate
 	live     map[net.Conn]*stallConn
 	stalled  bool
+	away     map[string]bool // groups of aggregated APIs whose server does not answer
+	answers  []answer
 }
 
 // New starts a server that is closed when the test ends.
@@ -372,6 +382,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	})
 	script, allow, token := s.script, s.allow, s.token
 	s.mu.Unlock()
+	if s.opts.Record {
+		w = &recorder{w, s, r.URL.Path}
+	}
 	if script != nil && script(w, r) {
 		return
 	}

@@ -7,71 +7,14 @@ import (
 	"sync"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes/scheme"
 )
-
-// resource is one kind that the server serves.
-type resource struct {
-	schema.GroupVersionResource
-	kind       string
-	namespaced bool
-	subs       []string
-}
-
-// resources are the kinds that the server serves and announces in discovery.
-func resources() []resource {
-	r := func(group, plural, kind string, namespaced bool, subs ...string) resource {
-		return resource{schema.GroupVersionResource{Group: group, Version: "v1", Resource: plural}, kind, namespaced, subs}
-	}
-	return []resource{
-		r("", "pods", "Pod", true, "status", "log", "exec", "eviction"),
-		r("", "nodes", "Node", false, "status"),
-		r("", "namespaces", "Namespace", false, "status"),
-		r("", "events", "Event", true),
-		r("", "services", "Service", true, "status"),
-		r("", "configmaps", "ConfigMap", true),
-		r("", "secrets", "Secret", true),
-		r("", "serviceaccounts", "ServiceAccount", true),
-		r("", "persistentvolumeclaims", "PersistentVolumeClaim", true, "status"),
-		r("", "persistentvolumes", "PersistentVolume", false, "status"),
-		r("apps", "deployments", "Deployment", true, "status", "scale"),
-		r("apps", "replicasets", "ReplicaSet", true, "status", "scale"),
-		r("apps", "statefulsets", "StatefulSet", true, "status", "scale"),
-		r("apps", "daemonsets", "DaemonSet", true, "status"),
-		r("batch", "jobs", "Job", true, "status"),
-		r("batch", "cronjobs", "CronJob", true, "status"),
-	}
-}
-
-func lookup(gvr schema.GroupVersionResource) (resource, bool) {
-	for _, r := range resources() {
-		if r.GroupVersionResource == gvr {
-			return r, true
-		}
-	}
-	return resource{}, false
-}
-
-func resourceOf(obj runtime.Object) (resource, error) {
-	gvks, _, err := scheme.Scheme.ObjectKinds(obj)
-	if err != nil {
-		return resource{}, err
-	}
-	for _, r := range resources() {
-		for _, gvk := range gvks {
-			if r.kind == gvk.Kind && r.Group == gvk.Group && r.Version == gvk.Version {
-				return r, nil
-			}
-		}
-	}
-	return resource{}, fmt.Errorf("kubetest serves no %v", gvks)
-}
 
 // change is one thing that happened to an object.
 type change struct {
@@ -86,16 +29,16 @@ type store struct {
 	version uint64
 	oldest  uint64
 	uids    int
-	objects map[schema.GroupVersionResource]map[types.NamespacedName]runtime.Object
-	history map[schema.GroupVersionResource][]change
+	objects map[schema.GroupResource]map[types.NamespacedName]runtime.Object
+	history map[schema.GroupResource][]change
 	changed chan struct{}
 }
 
 func newStore() *store {
 	return &store{
 		version: 1000, oldest: 1000,
-		objects: map[schema.GroupVersionResource]map[types.NamespacedName]runtime.Object{},
-		history: map[schema.GroupVersionResource][]change{},
+		objects: map[schema.GroupResource]map[types.NamespacedName]runtime.Object{},
+		history: map[schema.GroupResource][]change{},
 		changed: make(chan struct{}),
 	}
 }
@@ -103,6 +46,7 @@ func newStore() *store {
 // put adds or replaces an object and returns it as it is stored.
 func (s *store) put(r resource, obj runtime.Object) (runtime.Object, error) {
 	obj = obj.DeepCopyObject()
+	establish(obj)
 	m, err := meta.Accessor(obj)
 	if err != nil {
 		return nil, err
@@ -111,10 +55,10 @@ func (s *store) put(r resource, obj runtime.Object) (runtime.Object, error) {
 	defer s.mu.Unlock()
 	key := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
 	kind := watch.Added
-	if s.objects[r.GroupVersionResource] == nil {
-		s.objects[r.GroupVersionResource] = map[types.NamespacedName]runtime.Object{}
+	if s.objects[r.GroupResource()] == nil {
+		s.objects[r.GroupResource()] = map[types.NamespacedName]runtime.Object{}
 	}
-	if old, ok := s.objects[r.GroupVersionResource][key]; ok {
+	if old, ok := s.objects[r.GroupResource()][key]; ok {
 		kind = watch.Modified
 		if o, err := meta.Accessor(old); err == nil {
 			if m.GetUID() == "" {
@@ -141,11 +85,11 @@ func (s *store) record(r resource, key types.NamespacedName, kind watch.EventTyp
 	s.version++
 	m.SetResourceVersion(strconv.FormatUint(s.version, 10))
 	if kind == watch.Deleted {
-		delete(s.objects[r.GroupVersionResource], key)
+		delete(s.objects[r.GroupResource()], key)
 	} else {
-		s.objects[r.GroupVersionResource][key] = obj
+		s.objects[r.GroupResource()][key] = obj
 	}
-	s.history[r.GroupVersionResource] = append(s.history[r.GroupVersionResource], change{s.version, kind, obj})
+	s.history[r.GroupResource()] = append(s.history[r.GroupResource()], change{s.version, kind, obj})
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -153,7 +97,7 @@ func (s *store) record(r resource, key types.NamespacedName, kind watch.EventTyp
 func (s *store) get(r resource, namespace, name string) (runtime.Object, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	obj, ok := s.objects[r.GroupVersionResource][types.NamespacedName{Namespace: namespace, Name: name}]
+	obj, ok := s.objects[r.GroupResource()][types.NamespacedName{Namespace: namespace, Name: name}]
 	return obj, ok
 }
 
@@ -162,7 +106,7 @@ func (s *store) remove(r resource, namespace, name string) runtime.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := types.NamespacedName{Namespace: namespace, Name: name}
-	old, ok := s.objects[r.GroupVersionResource][key]
+	old, ok := s.objects[r.GroupResource()][key]
 	if !ok {
 		return nil
 	}
@@ -172,15 +116,34 @@ func (s *store) remove(r resource, namespace, name string) runtime.Object {
 		return nil
 	}
 	s.record(r, key, watch.Deleted, obj, m)
+	if crd, ok := obj.(*apiextensionsv1.CustomResourceDefinition); ok {
+		gr := schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Spec.Names.Plural}
+		delete(s.objects, gr)
+		delete(s.history, gr)
+	}
 	return obj
+}
+
+// definitions are the CustomResourceDefinitions, by name.
+func (s *store) definitions() []*apiextensionsv1.CustomResourceDefinition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*apiextensionsv1.CustomResourceDefinition
+	for _, obj := range s.objects[schema.GroupResource{Group: apiextensionsv1.GroupName, Resource: "customresourcedefinitions"}] {
+		if crd, ok := obj.(*apiextensionsv1.CustomResourceDefinition); ok {
+			out = append(out, crd)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
 }
 
 // list is every object of a kind in the order of etcd, and the version at which that was true.
 func (s *store) list(r resource, namespace string) ([]runtime.Object, uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keys := make([]types.NamespacedName, 0, len(s.objects[r.GroupVersionResource]))
-	for k := range s.objects[r.GroupVersionResource] {
+	keys := make([]types.NamespacedName, 0, len(s.objects[r.GroupResource()]))
+	for k := range s.objects[r.GroupResource()] {
 		if namespace == "" || k.Namespace == namespace {
 			keys = append(keys, k)
 		}
@@ -188,7 +151,7 @@ func (s *store) list(r resource, namespace string) ([]runtime.Object, uint64) {
 	sort.Slice(keys, func(i, j int) bool { return keys[i].String() < keys[j].String() })
 	out := make([]runtime.Object, 0, len(keys))
 	for _, k := range keys {
-		out = append(out, s.objects[r.GroupVersionResource][k])
+		out = append(out, s.objects[r.GroupResource()][k])
 	}
 	return out, s.version
 }
@@ -201,7 +164,7 @@ func (s *store) since(r resource, version uint64) (changes []change, now uint64,
 	if version < s.oldest {
 		return nil, s.version, s.changed, false
 	}
-	h := s.history[r.GroupVersionResource]
+	h := s.history[r.GroupResource()]
 	i := sort.Search(len(h), func(i int) bool { return h[i].version > version })
 	return append([]change(nil), h[i:]...), s.version, s.changed, true
 }
@@ -210,7 +173,7 @@ func (s *store) since(r resource, version uint64) (changes []change, now uint64,
 // in the test.
 func (s *Server) Add(objs ...runtime.Object) {
 	for _, obj := range objs {
-		r, err := resourceOf(obj)
+		r, err := s.resourceOf(obj)
 		if err == nil {
 			_, err = s.store.put(r, obj)
 		}
@@ -226,7 +189,7 @@ func (s *Server) Update(objs ...runtime.Object) { s.Add(objs...) }
 // Delete removes objects and tells watchers.
 func (s *Server) Delete(objs ...runtime.Object) {
 	for _, obj := range objs {
-		r, err := resourceOf(obj)
+		r, err := s.resourceOf(obj)
 		if err != nil {
 			panic(fmt.Sprintf("kubetest: delete %T: %v", obj, err))
 		}
@@ -240,7 +203,7 @@ func (s *Server) Delete(objs ...runtime.Object) {
 
 // Object is the stored object of the same kind, namespace and name as like, or nil.
 func (s *Server) Object(like runtime.Object) runtime.Object {
-	r, err := resourceOf(like)
+	r, err := s.resourceOf(like)
 	if err != nil {
 		panic(fmt.Sprintf("kubetest: object %T: %v", like, err))
 	}
@@ -261,5 +224,5 @@ func (s *Server) Compact() {
 	defer s.store.mu.Unlock()
 	s.store.version++
 	s.store.oldest = s.store.version
-	s.store.history = map[schema.GroupVersionResource][]change{}
+	s.store.history = map[schema.GroupResource][]change{}
 }

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // watch streams changes, preceded by the whole list when a streaming list is asked for.
@@ -53,6 +52,9 @@ func (c *call) watch() {
 	}
 	for {
 		changes, now, next, ok := c.store.since(c.res, from)
+		if _, served := c.lookup(c.res.GroupVersionResource); !served {
+			return // its definition is gone, or no longer serves the version
+		}
 		if !ok {
 			s.expired()
 			return
@@ -83,46 +85,53 @@ func (c *call) watch() {
 // stream writes watch events in the framing of the encoding.
 type stream struct {
 	call    *call
-	object  runtime.Encoder
-	event   runtime.Encoder
-	framer  runtime.Framer
+	format  format
 	flusher http.Flusher
+	named   bool // the columns of a table have been named
 }
 
 func newStream(c *call) *stream {
+	f, ok := c.negotiated()
+	if !ok {
+		return nil
+	}
 	flusher, ok := c.w.(http.Flusher)
-	info := negotiate(c.r.Header.Get("Accept"))
-	if !ok || info.StreamSerializer == nil {
+	if !ok || f.info.StreamSerializer == nil {
 		c.fail(apierrors.NewBadRequest("cannot stream"))
 		return nil
 	}
-	media := info.MediaType
+	media := f.info.MediaType
 	if media != runtime.ContentTypeJSON {
 		media += ";stream=watch"
-	}
-	codecs := scheme.Codecs.WithoutConversion()
-	s := &stream{
-		call: c, framer: info.StreamSerializer.Framer, flusher: flusher,
-		object: codecs.EncoderForVersion(info.Serializer, c.res.GroupVersion()),
-		event:  codecs.EncoderForVersion(info.StreamSerializer.Serializer, c.res.GroupVersion()),
 	}
 	c.w.Header().Set("Content-Type", media)
 	c.w.WriteHeader(http.StatusOK)
 	flusher.Flush()
-	return s
+	return &stream{call: c, format: f, flusher: flusher}
 }
 
 // send writes one event; false means that the client is gone.
 func (s *stream) send(kind watch.EventType, obj runtime.Object) bool {
-	var raw, event bytes.Buffer
-	if err := s.object.Encode(obj.DeepCopyObject(), &raw); err != nil {
+	f := s.format
+	if kind == watch.Error {
+		f.table = false
+	}
+	gv := s.call.res.GroupVersion()
+	raw, err := s.call.encode(f, gv, s.call.at(obj), !s.named)
+	if err != nil {
 		return false
 	}
-	e := &metav1.WatchEvent{Type: string(kind), Object: runtime.RawExtension{Raw: raw.Bytes()}}
-	if err := s.event.Encode(e, &event); err != nil {
-		return false
+	s.named = true
+	if f.info.MediaType == runtime.ContentTypeJSON {
+		_, err = s.call.w.Write(frame(string(kind), raw))
+	} else {
+		var event bytes.Buffer
+		e := &metav1.WatchEvent{Type: string(kind), Object: runtime.RawExtension{Raw: raw}}
+		if err = codecs.WithoutConversion().EncoderForVersion(f.info.StreamSerializer.Serializer, gv).Encode(e, &event); err == nil {
+			_, err = f.info.StreamSerializer.Framer.NewFrameWriter(s.call.w).Write(event.Bytes())
+		}
 	}
-	if _, err := s.framer.NewFrameWriter(s.call.w).Write(event.Bytes()); err != nil {
+	if err != nil {
 		return false
 	}
 	s.flusher.Flush()
@@ -131,7 +140,7 @@ func (s *stream) send(kind watch.EventType, obj runtime.Object) bool {
 
 // bookmark tells the client which version it has reached; initial marks the end of a streaming list.
 func (s *stream) bookmark(version uint64, initial bool) bool {
-	obj, err := scheme.Scheme.New(s.call.res.GroupVersion().WithKind(s.call.res.kind))
+	obj, err := s.call.empty("")
 	if err != nil {
 		return false
 	}

@@ -15,3 +15,6 @@ func Kind(cluster int64, kindID string) string {
 
 // Health is the topic of one cluster's health.
 func Health(cluster int64) string { return Kind(cluster, "health") }
+
+// Kinds is the topic of which kinds a cluster serves.
+func Kinds(cluster int64) string { return Kind(cluster, "kinds") }
