@@ -106,6 +106,10 @@ type Audit struct {
 	seq          int64
 	hash         []byte
 	checkpointed int64
+
+	spool *spool        // nil: what cannot be written is an error at once
+	woken chan struct{} // tells drain that there is something to do
+	stop  func()        // ends drain
 }
 
 func openAudit(ctx context.Context, s *Store) (*Audit, error) {
@@ -116,10 +120,36 @@ func openAudit(ctx context.Context, s *Store) (*Audit, error) {
 	if err := a.load(ctx); err != nil {
 		return nil, err
 	}
+	if err := a.openSpool(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.reconcile(ctx); err != nil {
 		return nil, fmt.Errorf("settle the audit record: %w", err)
 	}
 	return a, nil
+}
+
+// openSpool brings in what waits from an earlier run, before its open intents get an outcome: theirs
+// may be among it.
+func (a *Audit) openSpool(ctx context.Context) error {
+	if a.store.spool == "" {
+		return nil
+	}
+	a.spool, a.woken = newSpool(a.store.spool, a.store.spoolLimit, newAuditKey(a.store.keys.Primary())), make(chan struct{}, 1)
+	if err := a.recoverSpools(ctx); err != nil {
+		return err
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.drain(running)
+	}()
+	a.stop = func() {
+		cancel()
+		<-ended
+	}
+	return nil
 }
 
 // Append writes an intent. When it returns without an error, the row is on disk and the action may
@@ -130,26 +160,37 @@ func (a *Audit) Append(ctx context.Context, e Event) (Intent, error) {
 	if err := a.add(ctx, &row); err != nil {
 		return Intent{}, fmt.Errorf("audit %s: %w", e.Verb, err)
 	}
+	if a.spool != nil && a.spool.waiting() > 0 { // the database is back
+		a.wake()
+	}
 	return Intent{row}, nil
 }
 
 // Outcome writes how an action ended. The action has happened, so a context that has ended does not
-// keep the row from being written.
+// keep the row from being written, and it waits in the spool while the database is away.
 func (a *Audit) Outcome(ctx context.Context, i Intent, o Outcome) error {
+	row := a.outcome(i, o)
+	return wrap("audit the outcome of "+i.row.Verb, a.keep(ctx, &row))
+}
+
+func (a *Audit) outcome(i Intent, o Outcome) AuditEvent {
 	row := i.row
+	row.ID, row.TS = "", 0
 	row.Phase, row.ParentID = PhaseOutcome, i.row.ID
 	row.Result, row.Reason, row.Message = orDefault(o.Result, ResultOK), o.Reason, o.Message
 	row.HTTPStatus, row.Diff = int64(o.HTTPStatus), o.Diff
 	row.ObjectUID, row.ResourceVersion = orDefault(o.ObjectUID, row.ObjectUID), orDefault(o.ResourceVersion, row.ResourceVersion)
 	row.DurationUS = max(0, Micros(a.store.now())-i.row.TS)
-	return wrap("audit the outcome of "+i.row.Verb, a.add(context.WithoutCancel(ctx), &row))
+	return row
 }
 
-// Record writes an event that is complete in itself.
+// Record writes an event that is complete in itself: a denial, a sign-in that failed. It has happened
+// and is not lost: while the database is away it waits in the spool. An error means that it is
+// written nowhere; then what it tells of must not be answered as if it were.
 func (a *Audit) Record(ctx context.Context, e Event) error {
 	row := e.row()
 	row.Phase = PhaseEvent
-	return wrap("audit "+e.Verb, a.add(ctx, &row))
+	return wrap("audit "+e.Verb, a.keep(ctx, &row))
 }
 
 func (e Event) row() AuditEvent {
@@ -176,19 +217,31 @@ func (a *Audit) add(ctx context.Context, row *AuditEvent) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("id: %w", err)
+	if err := a.name(row); err != nil {
+		return err
 	}
-	row.ID, row.TS, row.Format = id.String(), Micros(a.store.now()), auditFormat
-	row.clean()
-	err = a.commit(ctx, row)
+	err := a.commit(ctx, row)
 	// A conflict is either an outcome that is there already, which the second try finds out, or this
 	// chain has rows of another process: PostgreSQL dropped the connection that held the chain.
 	if errors.Is(err, ErrConflict) {
 		err = a.commit(ctx, row)
 	}
 	return err
+}
+
+// name gives a row that has none its id and its time, and makes its texts fit to be stored. A row that
+// waited keeps those of when it happened.
+func (a *Audit) name(row *AuditEvent) error {
+	if row.ID != "" {
+		return nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("id: %w", err)
+	}
+	row.ID, row.TS, row.Format = id.String(), Micros(a.store.now()), auditFormat
+	row.clean()
+	return nil
 }
 
 func (a *Audit) commit(ctx context.Context, row *AuditEvent) error {
@@ -320,9 +373,10 @@ func (a *Audit) settle(ctx context.Context, chain int64) error {
 		return err
 	}
 	for _, row := range open {
-		err := a.Outcome(ctx, Intent{row}, Outcome{
+		outcome := a.outcome(Intent{row}, Outcome{
 			Result: ResultUnknown, Reason: "interrupted", Message: "the program ended before it recorded the outcome",
 		})
+		err := a.add(ctx, &outcome)
 		if err != nil && !errors.Is(err, ErrConflict) { // a conflict: the outcome arrived meanwhile
 			return err
 		}
@@ -335,11 +389,18 @@ func (a *Audit) settle(ctx context.Context, chain int64) error {
 	})
 }
 
-// close gives the chain up.
-func (a *Audit) close() {
+// close gives the chain up. What waits in the spool then is brought in by the next start.
+func (a *Audit) close() error {
+	var err error
+	if a.stop != nil {
+		a.stop()
+		err = a.spool.close()
+		a.stop = nil
+	}
 	if a.lock != nil {
 		_ = a.lock.Close() // the pool is closed next, and with its connection the lock goes
 	}
+	return err
 }
 
 func orDefault(text, otherwise string) string {

@@ -31,6 +31,8 @@ var (
 	ErrCursor = errors.New("cursor is not valid")
 	// ErrNewer says that the database was written by a newer version of the program.
 	ErrNewer = errors.New("database belongs to a newer version")
+	// ErrLimit says that somebody keeps more, or something longer, than one user may.
+	ErrLimit = errors.New("limit is reached")
 	// ErrOlder says that the database needs a migration and was opened for reading alone.
 	ErrOlder = errors.New("database needs a migration")
 )

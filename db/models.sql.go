@@ -111,6 +111,13 @@ type Meta struct {
 	Value string
 }
 
+type Preference struct {
+	UserID    int64
+	Key       string
+	Value     string
+	UpdatedAt int64
+}
+
 type Role struct {
 	ID          int64
 	Name        string
@@ -120,6 +127,17 @@ type Role struct {
 	BuiltIn     bool
 	CreatedAt   int64
 	UpdatedAt   int64
+}
+
+type SavedView struct {
+	ID        int64
+	UserID    int64
+	Kind      string
+	Name      string
+	Query     string
+	Pinned    bool
+	CreatedAt int64
+	UpdatedAt int64
 }
 
 type Session struct {

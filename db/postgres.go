@@ -41,6 +41,8 @@ func (s *Store) openPostgres(ctx context.Context, url string) error {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
+	s.listen = config.Copy()
+	s.listen.RuntimeParams["application_name"] = "tiga"
 	pool := func(size int, params map[string]string) *sql.DB {
 		c := config.Copy()
 		c.RuntimeParams["application_name"] = "tiga"

@@ -75,6 +75,7 @@ func TestEveryQueryRunsOnBothEngines(t *testing.T) {
 		t.Run("tokens", func(t *testing.T) { tokens(t, s) })
 		t.Run("clusters", func(t *testing.T) { clusters(t, s) })
 		t.Run("logins", func(t *testing.T) { logins(t, s) })
+		t.Run("own", func(t *testing.T) { own(t, s) })
 		t.Run("audit", func(t *testing.T) { audit(t, s) })
 		ran := map[string]bool{}
 		note := func(s *db.Store) {
@@ -149,12 +150,22 @@ func users(t *testing.T, s *db.Store) {
 		_, err := q.SetPassword(ctx, db.SetPasswordParams{ID: ada.ID, PasswordHash: db.NewSecret("new"), Now: now + 2})
 		return err
 	})
+	// Another hash of the same password takes the place of the one that it was made for, and of no other.
+	for old, want := range map[string]int64{"hash of Ada": 0, "new": 1} {
+		write(t, s, func(q *db.Queries) error {
+			n, err := q.Rehash(ctx, db.NewSecret("newer"), ada.ID, db.NewSecret(old))
+			if n != want {
+				t.Errorf("%d hashes took the place of %q, want %d", n, old, want)
+			}
+			return err
+		})
+	}
 	version := policyVersion(t, s)
 	write(t, s, func(q *db.Queries) error {
 		_, err := q.SetUserGroups(ctx, ada.ID, nil, now+3)
 		return err
 	})
-	want.DisplayName, want.PasswordHash, want.MustChangePassword, want.Groups = "Ada L.", db.NewSecret("new"), false, db.List{}
+	want.DisplayName, want.PasswordHash, want.MustChangePassword, want.Groups = "Ada L.", db.NewSecret("newer"), false, db.List{}
 	want.UpdatedAt, want.PasswordChangedAt = now+3, now+2
 	if diff := cmp.Diff(want, must[db.User](t)(q.User(ctx, ada.ID)), equal); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)

@@ -40,7 +40,11 @@ func sessions(t *testing.T, s *db.Store) {
 
 func sessionLife(t *testing.T, s *db.Store, u db.User) {
 	ctx, q := t.Context(), s.Read()
+	before := must[int64](t)(q.CountSignedIn(ctx))
 	made := createSession(t, s, newSession(u, "one", now))
+	if n := must[int64](t)(q.CountSignedIn(ctx)); n != before+1 {
+		t.Errorf("%d have signed in, and %d had", n, before)
+	}
 	want := db.Session{
 		ID: made.ID, IDHash: hash("one"), UserID: u.ID, Class: "top", AuthMethod: "password", CreatedAt: now, LastSeenAt: now, RotatedAt: now,
 		ExpiresAt: now + 720*minute, StepUpAt: now, PolicyVersion: 3, IP: "192.0.2.7", UserAgent: "curl", Data: `{"theme":"dark"}`,

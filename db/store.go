@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"tiga/db/seal"
 	"tiga/migrations"
 )
@@ -40,6 +42,11 @@ type Config struct {
 	Log *slog.Logger
 	// StartTimeout is how long Open waits for a server that is not up; 60 seconds if 0.
 	StartTimeout time.Duration
+	// Spool is a directory for audit rows that wait while the database is away; it must be there. Without
+	// one, what cannot be written is an error at once.
+	Spool string
+	// SpoolLimit is how many bytes may wait; 64 MiB if 0.
+	SpoolLimit int64
 	// ReadOnly opens beside a running process, for reports: no lock, no migration, no change.
 	ReadOnly bool
 }
@@ -51,20 +58,25 @@ type Store struct {
 	lock         *os.File
 	reader       *sql.DB
 	writer       *sql.DB
-	locks        *sql.DB // PostgreSQL: the one connection that holds advisory locks
+	locks        *sql.DB         // PostgreSQL: the one connection that holds advisory locks
+	listen       *pgx.ConnConfig // PostgreSQL: of the connection that hears of changes
 	queries      queryStats
 	keys         *seal.Keyring
 	now          func() time.Time
 	log          *slog.Logger
 	startTimeout time.Duration
 	readOnly     bool
+	spool        string
+	spoolLimit   int64
 	audit        *Audit
 }
 
 // Open opens the database, brings its schema up to date, checks that the keys fit, and settles what
 // the audit record of an earlier run left open.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s := &Store{keys: c.Keys, now: c.Now, log: c.Log, startTimeout: c.StartTimeout, readOnly: c.ReadOnly}
+	s := &Store{
+		keys: c.Keys, now: c.Now, log: c.Log, startTimeout: c.StartTimeout, readOnly: c.ReadOnly, spool: c.Spool, spoolLimit: c.SpoolLimit,
+	}
 	if s.keys == nil {
 		return nil, fmt.Errorf("open the database: %w: no key was given", ErrKeys)
 	}
@@ -217,6 +229,8 @@ func (s *Store) Engine() string { return string(s.engine) }
 type Stats struct {
 	Reader, Writer sql.DBStats
 	Queries        []QueryStat
+	// Spooled is how many audit rows wait for the database.
+	Spooled int64
 }
 
 // Stats returns the figures of the pools and of every query.
@@ -225,6 +239,9 @@ func (s *Store) Stats() Stats {
 	if s.writer != nil {
 		stats.Writer = s.writer.Stats()
 	}
+	if s.audit != nil && s.audit.spool != nil {
+		stats.Spooled = s.audit.spool.waiting()
+	}
 	return stats
 }
 
@@ -232,7 +249,7 @@ func (s *Store) Stats() Stats {
 func (s *Store) Close() error {
 	var errs []error
 	if s.audit != nil {
-		s.audit.close()
+		errs = append(errs, s.audit.close())
 	}
 	// The writer goes last: SQLite's last connection folds the write-ahead log into the file, which
 	// one that only reads could not.

@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const countSignedIn = `-- name: CountSignedIn :one
+SELECT count(*) FROM users WHERE last_login_at <> 0
+`
+
+func (q *Queries) CountSignedIn(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSignedIn)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countUsers = `-- name: CountUsers :one
 SELECT count(*) FROM users
 `
@@ -60,6 +71,19 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (User, e
 		&i.LastLoginAt,
 	)
 	return i, err
+}
+
+const rehash = `-- name: Rehash :execrows
+UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3
+`
+
+// The same password with another hash; nothing if the password was changed meanwhile.
+func (q *Queries) Rehash(ctx context.Context, newHash Secret, iD int64, oldHash Secret) (int64, error) {
+	result, err := q.db.ExecContext(ctx, rehash, newHash, iD, oldHash)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const setPassword = `-- name: SetPassword :one

@@ -42,9 +42,11 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, status int,
 		m.Password = &views.PasswordForm{}
 	}
 	m.Password.MustChange, m.Password.MinLength = user.MustChangePassword, access.MinPassword
-	if s.authority.ReadOnly() {
+	frozen := s.authority.ReadOnly()
+	if frozen {
 		m.Password = nil // it could not be changed
 	}
+	m.Docs = "/api/docs"
 	rows, err := s.store.Read().SessionsOfUser(ctx, user.ID)
 	if err != nil {
 		return err
@@ -66,35 +68,48 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, status int,
 		if t.RevokedAt != 0 {
 			continue
 		}
-		m.Tokens = append(m.Tokens, views.Token{
+		token := views.Token{
 			Name: t.Name, Role: t.Role, Created: db.Time(t.CreatedAt), Expires: db.Time(t.ExpiresAt), Used: db.Time(t.LastUsedAt),
-			Expired: t.ExpiresAt != 0 && t.ExpiresAt <= s.now().UnixMicro(), Revoke: fmt.Sprintf("/account/tokens/%d/revoke", t.ID),
-		})
+			Expired: t.ExpiresAt != 0 && t.ExpiresAt <= s.now().UnixMicro(),
+		}
+		if !frozen {
+			token.Revoke = revokePath(t.ID)
+		}
+		m.Tokens = append(m.Tokens, token)
 	}
-	if m.NewToken.Roles, err = s.tokenRoles(ctx); err != nil {
-		return err
+	if m.NewToken == nil && !frozen {
+		m.NewToken = &views.TokenForm{Role: access.RoleViewer, Days: 30}
 	}
-	for _, days := range tokenLifetimes() {
-		m.NewToken.Lifetimes = append(m.NewToken.Lifetimes, ui.Option{
-			Value: strconv.Itoa(days), Text: p.loc.T("account.days", "Count", days), Chosen: days == 30,
-		})
+	if m.NewToken != nil {
+		if err := s.fillTokenForm(r, m.NewToken); err != nil {
+			return err
+		}
 	}
 	return s.show(w, r, status, views.Page{
 		Title: p.loc.T("account.title"), Shell: s.shell(r, place{item: itemAccount}), Body: views.AccountPage(m),
 	})
 }
 
-// tokenRoles are the roles that a token can be cut to: all of them, since a token never has more than its owner.
-func (s *Server) tokenRoles(ctx context.Context) ([]ui.Option, error) {
-	roles, err := s.store.Read().Roles(ctx)
+func revokePath(id int64) string { return fmt.Sprintf("/account/tokens/%d/revoke", id) }
+
+// fillTokenForm puts the choices into the form of a new token. A token can be cut to any role, since it never has more
+// than its owner.
+func (s *Server) fillTokenForm(r *http.Request, f *views.TokenForm) error {
+	roles, err := s.store.Read().Roles(r.Context())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []ui.Option
 	for _, role := range roles {
-		out = append(out, ui.Option{Value: role.Name, Text: role.Name, Chosen: role.Name == access.RoleViewer})
+		f.Roles = append(f.Roles, ui.Option{Value: role.Name, Text: role.Name, Chosen: role.Name == f.Role})
 	}
-	return out, nil
+	p := s.presenter(r)
+	for _, days := range tokenLifetimes() {
+		f.Lifetimes = append(f.Lifetimes, ui.Option{Value: strconv.Itoa(days), Text: p.loc.T("account.days", "Count", days), Chosen: days == f.Days})
+	}
+	if f.Proof == nil {
+		f.Proof = s.proof(r, "token-proof", nil)
+	}
+	return nil
 }
 
 // agent shortens a browser's description of itself to what a person recognises.
@@ -133,14 +148,14 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	user := v.session.user
 	current, fresh, again := r.PostForm.Get("current"), r.PostForm.Get("password"), r.PostForm.Get("again")
 	form := views.PasswordForm{}
-	good, err := s.logins.Attempt(ctx, user.Name, guard.ClientIPOf(ctx), func(ctx context.Context) (bool, error) {
-		return s.hasher.Verify(ctx, user.PasswordHash.Reveal(), current)
-	})
+	good, err := s.knows(r, current)
 	if err != nil {
 		return err
 	}
 	if !good {
 		form.CurrentError = p.loc.T("account.wrong_password")
+	} else if err := s.sessions.stepUp(w, r, v.session); err != nil {
+		return err
 	}
 	if err := access.CheckPassword(user.Name, fresh); err != nil {
 		form.NewError = s.fieldErrors(p, err)
@@ -239,7 +254,12 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || days < 1 || days > 365 {
 		return badInput("bad_request", nil)
 	}
-	form := views.TokenForm{Name: name}
+	form := views.TokenForm{Name: name, Role: role, Days: days}
+	unprovenErr := s.prove(w, r)
+	status, ask := unproven(w, unprovenErr)
+	if unprovenErr != nil && !ask {
+		return unprovenErr
+	}
 	if name == "" || len(name) > maxTokenName {
 		form.NameError = p.loc.T("account.token_name", "Max", maxTokenName)
 	}
@@ -248,8 +268,12 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 	} else if err != nil {
 		return err
 	}
+	if ask {
+		form.Proof = s.proof(r, "token-proof", unprovenErr)
+		return s.accountPage(w, r, status, views.Account{NewToken: &form})
+	}
 	if form.NameError != "" || form.RoleError != "" {
-		return s.accountPage(w, r, http.StatusUnprocessableEntity, views.Account{NewToken: form})
+		return s.accountPage(w, r, http.StatusUnprocessableEntity, views.Account{NewToken: &form})
 	}
 	token, sum := access.NewToken()
 	now := s.now()
@@ -279,6 +303,9 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 
 // revokeToken ends one of the person's own tokens.
 func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
 	if visitOf(r).session == nil {
 		return inPerson(r, "tokens", access.VerbDelete)
 	}
@@ -299,6 +326,15 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	if name == "" {
 		return db.ErrNotFound
+	}
+	if err := s.prove(w, r); err != nil {
+		status, ask := unproven(w, err)
+		if !ask {
+			return err
+		}
+		return s.accountPage(w, r, status, views.Account{Revoking: &views.TokenRevocation{
+			Title: p.loc.T("account.token_revoke", "Name", name), Post: revokePath(id), Proof: *s.proof(r, "revoke-proof", err),
+		}})
 	}
 	err = s.recorded(r, s.ownEvent(r, "tokens", name, "delete"), func(ctx context.Context) (string, error) {
 		return "", s.store.Write(ctx, func(q *db.Queries) error {

@@ -91,14 +91,8 @@ func (p presenter) action(a kinds.Action, path string) ui.Action {
 // rowActions are the kind's actions that the person may do somewhere in this cluster; each object is asked for again.
 func (s *Server) rowActions(r *http.Request, k *kinds.Kind) []kinds.Action {
 	// A list shows many namespaces; a button that one of them lacks is answered with the missing right.
-	namespaces := append([]string{""}, s.namespaces(r, clusterOf(r))...)
-	if !k.Namespaced {
-		namespaces = namespaces[:1]
-	}
 	return slices.DeleteFunc(slices.Clone(k.Actions), func(a kinds.Action) bool {
-		return !slices.ContainsFunc(namespaces, func(ns string) bool {
-			return s.may(r, request(clusterOf(r).Name(), verbOf(a), k, ns, ""))
-		})
+		return !s.authority.Somewhere(subjectOf(r), request(clusterOf(r).Name(), verbOf(a), k, "", ""))
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -152,14 +153,31 @@ type operations struct {
 
 // operation registers one operation. Its effect is declared like that of any route.
 func operation[I, O any](o *operations, effect access.Effect, op huma.Operation, do func(r *http.Request, in *I) (*O, error)) {
-	row := route{method: op.Method, pattern: op.Path, effect: effect, who: signedIn}
-	o.rows = append(o.rows, row)
+	register(o, route{method: op.Method, pattern: op.Path, effect: effect, who: signedIn}, op, do)
+}
+
+// streaming registers an operation that answers with a stream, which watch writes, where ?watch= asks for one.
+func streaming[I, O any](o *operations, effect access.Effect, op huma.Operation, do func(r *http.Request, in *I) (*O, error), watch handler) {
 	op.Middlewares = append(op.Middlewares, func(hc huma.Context, next func(huma.Context)) {
+		r, w := humachi.Unwrap(hc)
+		if on, err := strconv.ParseBool(r.URL.Query().Get("watch")); err != nil || !on {
+			next(hc)
+			return
+		}
+		o.s.handle(watch)(w, r.WithContext(hc.Context()))
+	})
+	register(o, route{method: op.Method, pattern: op.Path, effect: effect, who: signedIn, stream: true}, op, do)
+}
+
+func register[I, O any](o *operations, row route, op huma.Operation, do func(r *http.Request, in *I) (*O, error)) {
+	o.rows = append(o.rows, row)
+	declared := func(hc huma.Context, next func(huma.Context)) {
 		r, w := humachi.Unwrap(hc)
 		o.s.declared(row, o.s.signedIn(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			next(huma.WithValue(huma.WithContext(hc, r.Context()), apiRequestKey{}, r))
 		}))).ServeHTTP(w, r)
-	})
+	}
+	op.Middlewares = append(huma.Middlewares{declared}, op.Middlewares...)
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound)
 	op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	huma.Register(o.api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -187,6 +205,7 @@ func (s *Server) mountAPI(r chi.Router) []route {
 	}
 	o := &operations{s: s, api: humachi.New(r, cfg)}
 	s.clusterOperations(o)
+	s.resourceOperations(o)
 	s.openAPI = o.api.OpenAPI()
 	return append(o.rows, route{method: http.MethodGet, pattern: "/api/openapi.json", effect: access.EffectRead, who: anyone})
 }

@@ -29,8 +29,8 @@ type clusterBody struct {
 	HealthSince     *time.Time `json:"health_since" doc:"When the cluster came into this state."`
 	LastConnectedAt *time.Time `json:"last_connected_at" doc:"When it last answered."`
 	Version         string     `json:"version" example:"v1.37.2"`
-	NodeCount       int        `json:"node_count"`
-	PodCount        int        `json:"pod_count"`
+	NodeCount       *int       `json:"node_count" doc:"Null for whoever may not list all of them."`
+	PodCount        *int       `json:"pod_count" doc:"Null for whoever may not list all of them."`
 	PrometheusURL   string     `json:"prometheus_url"`
 	CreatedAt       time.Time  `json:"created_at"`
 	UpdatedAt       time.Time  `json:"updated_at"`
@@ -174,11 +174,18 @@ func (s *Server) clusterBody(r *http.Request, row db.Cluster, st kube.State) clu
 	if st.Health == "" {
 		st = lastState(row)
 	}
+	st = s.stateFor(r, row.Name, st)
 	out := clusterBody{
 		ID: row.ID, Name: row.Name, IsDefault: row.IsDefault, Enabled: row.Enabled, ReadOnly: row.ReadOnly, Environment: row.Environment,
 		HealthStatus: string(st.Health), HealthReason: p.words(st.Reason), HealthSince: instant(st.Since), LastConnectedAt: instant(st.LastContact),
-		Version: st.Version, NodeCount: st.Nodes, PodCount: st.Pods, PrometheusURL: row.PrometheusURL,
+		Version: st.Version, PrometheusURL: row.PrometheusURL,
 		CreatedAt: db.Time(row.CreatedAt), UpdatedAt: db.Time(row.UpdatedAt),
+	}
+	if s.listsAll(r, row.Name, kindNodes) {
+		out.NodeCount = &st.Nodes
+	}
+	if s.listsAll(r, row.Name, kindPods) {
+		out.PodCount = &st.Pods
 	}
 	if out.HealthStatus == "" {
 		out.HealthStatus = string(kube.HealthUnknown)

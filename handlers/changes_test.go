@@ -303,7 +303,7 @@ func TestManifestDropsWhatKubectlKeeps(t *testing.T) {
 	if strings.Contains(r.body, "managedFields") || strings.Contains(r.body, "<") {
 		t.Errorf("the download is %s", r.body)
 	}
-	if r.header.Get("Content-Disposition") != `attachment; filename="noisy.yaml"` || !strings.HasPrefix(r.header.Get("Content-Type"), "application/yaml") {
+	if r.header.Get("Content-Disposition") != `attachment; filename=noisy.yaml` || !strings.HasPrefix(r.header.Get("Content-Type"), "application/yaml") {
 		t.Errorf("the download is %v", r.header)
 	}
 }

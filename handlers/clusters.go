@@ -93,6 +93,9 @@ func (s *Server) addCluster(r *http.Request, n newCluster) (db.Cluster, error) {
 	if err := s.admin(r, access.VerbAdmin, "clusters"); err != nil {
 		return db.Cluster{}, s.refused(r, err)
 	}
+	if !s.proven(visitOf(r)) {
+		return db.Cluster{}, errUnproven
+	}
 	if err := errors.Join(checkClusterName(n.name), checkLook(n.environment, n.colour)); err != nil {
 		return db.Cluster{}, err
 	}
@@ -291,6 +294,9 @@ type clusterChange struct {
 func (s *Server) changeCluster(r *http.Request, id int64, change clusterChange) (db.Cluster, error) {
 	if err := s.admin(r, access.VerbAdmin, "clusters"); err != nil {
 		return db.Cluster{}, s.refused(r, err)
+	}
+	if change.context != nil && !s.proven(visitOf(r)) {
+		return db.Cluster{}, errUnproven
 	}
 	row, err := s.store.Read().Cluster(r.Context(), id)
 	if err != nil {

@@ -32,6 +32,7 @@ type visit struct {
 	session *session // nil with an API token
 	locale  string
 	theme   string
+	own     *own // see ownOf
 }
 
 func visitOf(r *http.Request) *visit {
@@ -119,10 +120,9 @@ func (s *Server) visibleCluster(r *http.Request, id int64) (*kube.Cluster, error
 // withKind loads the kind that the path names.
 func (s *Server) withKind(next http.Handler) http.Handler {
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		id := chi.URLParam(r, "resource")
-		k, ok := kinds.Lookup(id)
-		if !ok {
-			return &ProblemError{Status: http.StatusNotFound, ID: "unknown_kind", Args: map[string]any{"Value": id, "Cluster": clusterOf(r).Name()}}
+		k, err := clusterOf(r).Kind(r.Context(), chi.URLParam(r, "resource"))
+		if err != nil {
+			return err
 		}
 		for _, key := range []string{"namespace", "name"} {
 			if v := unescaped(r, key); v != "" && !isSegment(v) {

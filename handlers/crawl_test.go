@@ -49,6 +49,9 @@ func crawl(v *visitor, start ...string) []page {
 			seen[key] = true
 		}
 		p := page{path: next, reply: v.get(u.RequestURI())}
+		if p.status == http.StatusOK && !strings.HasPrefix(p.header.Get("Content-Type"), "text/html") {
+			continue // a file, not a page
+		}
 		p.doc = p.reply.doc()
 		out = append(out, p)
 		for _, attr := range []string{"href", "hx-get", "formaction"} {
@@ -82,18 +85,23 @@ func posts(p page) []string {
 	return out
 }
 
-// harmless says whether a form may stand on a page in read-only mode: it changes a cookie, the own session, or what is
-// shown. The forms of the own account stand there, and what they send is refused with the words of read-only mode.
+// harmless says whether a form may stand on a page in read-only mode: it changes a cookie, the own session, what the
+// person keeps, or what is shown.
 func harmless(action string) bool {
 	u, err := url.Parse(action)
 	if err != nil {
 		return false
 	}
 	switch u.Path {
-	case "/audit/verify", "/preferences", "/logout", "/login", "/account/sessions/end", "/account/tokens", "/account/password":
+	case "/audit/verify", "/preferences", "/logout", "/login", "/account/sessions/end":
 		return true
 	}
-	return strings.HasPrefix(u.Path, "/clusters/") && (strings.HasSuffix(u.Path, "/retry") || strings.HasSuffix(u.Path, "/refresh"))
+	for _, end := range []string{"/retry", "/refresh", "/columns", "/favourite", "/views"} {
+		if strings.HasPrefix(u.Path, "/clusters/") && strings.HasSuffix(u.Path, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // acts says whether an address asks to change something.

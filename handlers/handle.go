@@ -1,10 +1,8 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 
 	"github.com/a-h/templ"
@@ -45,8 +43,9 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, p view
 
 // write renders into a buffer first, so that a page is sent whole or not at all.
 func write(ctx context.Context, w http.ResponseWriter, status int, c templ.Component) error {
-	var b bytes.Buffer
-	if err := c.Render(ctx, &b); err != nil {
+	b := templ.GetBuffer()
+	defer templ.ReleaseBuffer(b)
+	if err := c.Render(ctx, b); err != nil {
 		return err
 	}
 	h := w.Header()
@@ -54,7 +53,7 @@ func write(ctx context.Context, w http.ResponseWriter, status int, c templ.Compo
 	h.Add("Vary", "HX-Request-Type")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, err := io.Copy(w, &b)
+	_, err := w.Write(b.Bytes())
 	return err
 }
 

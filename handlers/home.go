@@ -53,7 +53,7 @@ func (s *Server) showHome(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range s.visibleClusters(r) {
 		permits := s.permits(r, c)
 		overview := c.Overview(permits)
-		m.Clusters = append(m.Clusters, s.clusterRow(p, c, overview))
+		m.Clusters = append(m.Clusters, s.clusterRow(r, c, overview))
 		if !c.Enabled() {
 			continue
 		}
@@ -76,21 +76,21 @@ func (s *Server) showHome(w http.ResponseWriter, r *http.Request) error {
 }
 
 // clusterRow is one cluster of the home page: what the health check knows, corrected by what the lists know now.
-func (s *Server) clusterRow(p presenter, c *kube.Cluster, o kube.Overview) views.ClusterRow {
-	st, look := c.State(), s.looks.of(c.ID())
+func (s *Server) clusterRow(r *http.Request, c *kube.Cluster, o kube.Overview) views.ClusterRow {
+	p, st, look := s.presenter(r), s.stateFor(r, c.Name(), c.State()), s.looks.of(c.ID())
 	path := clusterPath(c.ID())
 	row := views.ClusterRow{
 		ID: strconv.FormatInt(c.ID(), 10), Name: c.Name(), Href: path, Environment: environment(look.Environment, look.Colour),
 		Status: p.recordStatus(look, map[int64]kube.State{c.ID(): st}), Version: st.Version, Default: look.IsDefault, ReadOnly: look.ReadOnly,
 		Disabled: !c.Enabled(), Nodes: st.Nodes, NodesReady: st.NodesReady, Pods: st.Pods, PodsRunning: st.PodsRunning,
-		Known: st.NodesKnown || st.PodsKnown || st.Nodes > 0, NodesHref: path + "/" + kindNodes, PodsHref: path + "/" + kindPods, Seen: st.LastContact,
+		NodesKnown: st.NodesKnown || st.Nodes > 0, PodsKnown: st.PodsKnown || st.Pods > 0, NodesHref: path + "/" + kindNodes, PodsHref: path + "/" + kindPods, Seen: st.LastContact,
 	}
 	if nodes := o.Sections[kindNodes]; nodes.Shown && nodes.Freshness.Synced {
-		row.Nodes, row.NodesReady = o.Nodes.Total, o.Nodes.Ready
+		row.Nodes, row.NodesReady, row.NodesKnown = o.Nodes.Total, o.Nodes.Ready, true
 		row.CPU, row.Memory = share(p, o.CPU), share(p, o.Memory)
 	}
 	if pods := o.Sections[kindPods]; pods.Shown && pods.Freshness.Synced {
-		row.Pods, row.PodsRunning = 0, 0
+		row.Pods, row.PodsRunning, row.PodsKnown = 0, 0, true
 		for _, n := range o.Pods {
 			row.Pods += n.N
 			if n.Status.Word == "Running" {

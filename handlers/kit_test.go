@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,12 @@ type kitConfig struct {
 	external string
 	// empty leaves out the two clusters.
 	empty bool
+	// open changes how the store is opened.
+	open func(*db.Config)
+	// hasher and proxies are the server's, where they are not the usual ones.
+	hasher    access.HasherConfig
+	proxies   []netip.Prefix
+	inCluster func() (kubeconfig.Context, error)
 }
 
 // clock is the server's. Every request of a visitor moves it on, so that rate limits never meet a test that is not
@@ -117,7 +124,12 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 	t.Helper()
 	k := &kit{t: t, log: &safeBuffer{}, clock: &clock{at: time.Now().Truncate(time.Microsecond)}, users: map[string]db.User{}}
 	k.database = filepath.Join(t.TempDir(), "tiga.db")
-	store := dbtest.Open(t, k.database, func(c *db.Config) { c.Now = k.clock.now })
+	store := dbtest.Open(t, k.database, func(c *db.Config) {
+		c.Now, c.Spool = k.clock.now, filepath.Dir(k.database)
+		if cfg.open != nil {
+			cfg.open(c)
+		}
+	})
 	log := slog.New(redact.NewHandler(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	k.hub = live.New(live.Config{})
 	fleet := kube.NewFleet(context.WithoutCancel(t.Context()), kube.Config{
@@ -140,8 +152,8 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 		t.Fatal(err)
 	}
 	k.Server, err = New(Config{
-		Store: store, Fleet: fleet, Hub: k.hub, Authority: access.New(), Hasher: access.NewHasher(access.HasherConfig{}), Catalogue: catalogue,
-		Log: log, Metrics: prometheus.NewRegistry(), Site: site, ReadOnly: cfg.readOnly, Version: "test", Now: k.clock.now,
+		Store: store, Fleet: fleet, Hub: k.hub, Authority: access.New(), Hasher: access.NewHasher(cfg.hasher), Catalogue: catalogue,
+		Log: log, Metrics: prometheus.NewRegistry(), Site: site, TrustedProxies: cfg.proxies, InCluster: cfg.inCluster, ReadOnly: cfg.readOnly, Version: "test", Now: k.clock.now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -397,7 +409,7 @@ func (k *kit) as(name string) *visitor {
 	k.must(k.store.Write(k.t.Context(), func(q *db.Queries) error {
 		_, err := q.CreateSession(k.t.Context(), db.NewSession{
 			IDHash: sum[:], UserID: k.users[name].ID, Class: sessionClassTop, AuthMethod: methodPassword, Now: now.UnixMicro(),
-			ExpiresAt: now.Add(sessionLife).UnixMicro(), PolicyVersion: k.authority.Version(),
+			ExpiresAt: now.Add(sessionLife).UnixMicro(), StepUpAt: now.UnixMicro(), PolicyVersion: k.authority.Version(),
 		})
 		return err
 	}))

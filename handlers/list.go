@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tiga/access"
 	"tiga/kube"
@@ -18,9 +19,6 @@ import (
 
 const pageSize = 100
 
-// facetStatus is the facet that every list offers.
-const facetStatus = "status"
-
 // listInput is the query string of a list: the whole of its state.
 type listInput struct {
 	query      query
@@ -28,8 +26,10 @@ type listInput struct {
 	text       string
 	sort       string
 	page       int
-	columns    []string            // chosen columns; nil means the kind's own choice
-	facets     map[string][]string // "f.<id>" → values
+	columns    []string                            // chosen columns; nil means the kind's own choice
+	facets     map[string][]string                 // "f.<id>" → values
+	path       string                              // of the page, for the columns whose cells lead to it; may be ""
+	usage      func(*kinds.Row) (kube.Usage, bool) // nil: no such columns
 }
 
 func parseList(r *http.Request) (listInput, error) {
@@ -44,6 +44,9 @@ func parseList(r *http.Request) (listInput, error) {
 	}
 	for key, values := range q {
 		if id, ok := strings.CutPrefix(key, "f."); ok {
+			if len(values) > maxFacetValues {
+				return in, badInput("bad_request", nil)
+			}
 			in.facets[id] = values
 		}
 	}
@@ -69,16 +72,51 @@ func (s *Server) listObjects(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.show(w, r, http.StatusForbidden, s.listPage(r, in, s.forbiddenList(r, list, denied)))
 	}
-	q := cache.Query{Kind: k, Text: in.text, Sort: in.sort, Page: in.page, Size: pageSize, Facets: in.facets}
-	if k.Namespaced {
-		q.Namespaces = in.namespaces
+	in.path, in.usage = kindPath(c.ID(), k), s.usageOf(r, k)
+	if len(in.columns) == 0 {
+		in.columns = s.ownOf(r).listColumns(k, in)
 	}
+	as := r.URL.Query().Get("as")
+	all := tableColumns(k, in)
+	q := in.cacheQuery(k)
+	q.Count = []string{facetStatus}
+	joined := joinedSort(all, in.sort)
+	q.All = joined != nil || as != ""
 	page, err := c.List(r.Context(), permit, q)
 	if err != nil {
 		return err
 	}
-	s.fillList(r, in, &list, page)
+	if joined != nil {
+		sortJoined(page.Rows, *joined, strings.HasPrefix(in.sort, "-"))
+	}
+	if as != "" && page.Freshness.Synced {
+		return s.exportList(w, r, as, page, shownColumns(all))
+	}
+	if q.All {
+		cutPage(&page, in.page)
+	}
+	s.fillList(r, in, &list, page, all)
+	if as != "" && list.State == views.ListLoading {
+		return &ProblemError{Status: http.StatusServiceUnavailable, ID: "list_loading", Args: map[string]any{"Kind": k.Plural, "Cluster": c.Name()}, Retry: 2 * time.Second}
+	}
 	return s.show(w, r, listStatus(list.State, page.Freshness.State), s.listPage(r, in, list))
+}
+
+// cacheQuery is what a list's query string asks the cache.
+func (in listInput) cacheQuery(k *kinds.Kind) cache.Query {
+	q := cache.Query{Kind: k, Text: in.text, Sort: in.sort, Page: in.page, Size: pageSize, Facets: in.facets}
+	if k.Namespaced {
+		q.Namespaces = in.namespaces
+	}
+	return q
+}
+
+// cutPage makes one page of a list that was read whole.
+func cutPage(page *cache.Page, n int) {
+	page.Size, page.Pages = pageSize, max((page.Matched+pageSize-1)/pageSize, 1)
+	page.Page = min(n, page.Pages)
+	from := (page.Page - 1) * pageSize
+	page.Rows = page.Rows[from:min(from+pageSize, len(page.Rows))]
 }
 
 // listStatus is the status of a list that could not be read at all. Rows that are stale are still an answer.
@@ -117,23 +155,30 @@ func (s *Server) forbiddenList(r *http.Request, list views.List, denied *access.
 }
 
 // fillList turns a page from the cache into the model of the list.
-func (s *Server) fillList(r *http.Request, in listInput, list *views.List, page cache.Page) {
+func (s *Server) fillList(r *http.Request, in listInput, list *views.List, page cache.Page, all []tableColumn) {
 	k, c, p := kindOf(r), clusterOf(r), s.presenter(r)
 	path := kindPath(c.ID(), k)
 	list.Fresh = p.freshness(page.Freshness)
 	list.Total, list.Matched = page.Total, page.Matched
 	list.Refresh = in.query.at(path + "/refresh")
-	list.Quarantined = page.Quarantined
-	list.Namespaces = page.Namespaces
+	list.Quarantined, list.Dropped = page.Quarantined, page.Dropped
+	list.Namespaces = slices.DeleteFunc(page.Namespaces, func(ns string) bool { return !s.authority.SeesNamespace(subjectOf(r), c.Name(), ns) })
 	list.Filter = views.ListFilter{Action: path, Query: in.text, Keep: in.query.pairs("q"), Clear: path}
 	if page.FilterError != nil {
-		list.Filter.Error = p.words(page.FilterError.Reason)
+		list.Filter.Error = p.filterError(in.text, page.FilterError)
 	}
-	all := tableColumns(k, in)
+	if k.Custom && len(k.Known) > 0 {
+		list.Fallback = p.loc.T("list.fallback", "Kind", k.Name, "Known", strings.Join(k.Known, ", "), "Served", strings.Join(k.Served, ", "))
+	}
+	own := s.ownOf(r)
 	shown := shownColumns(all)
 	list.Columns = p.columns(shown, in, path)
-	list.Chooser = p.chooser(all, in, path)
-	list.Facets = p.facets(page.Facets, in, path)
+	list.Compact = own.compact
+	list.Chooser = p.chooser(all, in, path, own, page.Rows)
+	list.Facets = p.facets(k, page.Facets, in, path)
+	list.Star = &views.Star{Post: path + "/favourite", Query: in.query.list().encode(), On: slices.Contains(own.favourites, k.ID())}
+	list.Saved = savedViews(k, in, shown, path, own)
+	list.Export = p.exports(in, path)
 	actions := s.rowActions(r, k)
 	list.Bulk = p.bulkActions(actions, path)
 	list.Pager = pager(page, in, path)
@@ -168,110 +213,6 @@ func listState(page cache.Page) views.ListState {
 	return views.ListEmpty
 }
 
-// The columns that every list has besides those of its kind.
-const (
-	columnName      = "name"
-	columnNamespace = "namespace"
-)
-
-// tableColumn is a column of a list as it is shown: one that every list has (at -1), or the kind's at an index.
-type tableColumn struct {
-	id    string
-	form  kinds.Form
-	at    int
-	fixed bool // always shown
-	shown bool
-}
-
-// tableColumns are all columns of a list in their order. Without a choice the namespace is left out where only one is
-// looked at.
-func tableColumns(k *kinds.Kind, in listInput) []tableColumn {
-	wanted := func(id string, byDefault bool) bool {
-		if len(in.columns) > 0 {
-			return slices.Contains(in.columns, id)
-		}
-		return byDefault
-	}
-	out := []tableColumn{{id: columnName, form: kinds.FormName, at: -1, fixed: true, shown: true}}
-	if i, ok := k.Column(k.Subject); ok {
-		out[0].id, out[0].at = k.Subject, i
-	}
-	if k.Namespaced {
-		out = append(out, tableColumn{id: columnNamespace, at: -1, shown: wanted(columnNamespace, len(in.namespaces) != 1)})
-	}
-	for i, col := range k.Columns {
-		if col.ID != k.Subject {
-			out = append(out, tableColumn{id: col.ID, form: col.Form, at: i, shown: wanted(col.ID, !col.Hidden)})
-		}
-	}
-	return out
-}
-
-func shownColumns(all []tableColumn) []tableColumn {
-	return slices.DeleteFunc(slices.Clone(all), func(c tableColumn) bool { return !c.shown })
-}
-
-func (p presenter) columns(shown []tableColumn, in listInput, path string) []views.Column {
-	out := make([]views.Column, len(shown))
-	figures := 0
-	for i, col := range shown {
-		key, dir := col.id, ""
-		switch in.sort {
-		case col.id:
-			key, dir = "-"+col.id, "ascending"
-		case "-" + col.id:
-			dir = "descending"
-		}
-		// A narrow screen keeps the name, the status and one figure.
-		narrow := col.fixed || col.form == kinds.FormStatus
-		if col.form.Numeric() {
-			figures++
-			narrow = figures == 1
-		}
-		out[i] = views.Column{
-			ID: col.id, Title: p.loc.T("column." + col.id), Right: col.form.Numeric(), Sort: dir,
-			Href: in.query.with("sort", key).at(path), Narrow: narrow,
-		}
-	}
-	return out
-}
-
-func (p presenter) chooser(all []tableColumn, in listInput, path string) views.Chooser {
-	out := views.Chooser{Action: path, Keep: in.query.pairs("cols"), Reset: in.query.with("cols").at(path)}
-	for _, col := range all {
-		out.Columns = append(out.Columns, ui.Option{Value: col.id, Text: p.loc.T("column." + col.id), Chosen: col.shown, Refused: col.fixed})
-	}
-	return out
-}
-
-func (p presenter) facets(facets []cache.Facet, in listInput, path string) []views.Facet {
-	var out []views.Facet
-	for _, f := range facets {
-		key := "f." + f.ID
-		// The namespace has a picker of its own, and the rest is shown once it is in use: chips of every column would
-		// push the rows off the screen.
-		if f.ID != facetStatus && len(in.facets[f.ID]) == 0 {
-			continue
-		}
-		part := views.Facet{ID: f.ID, Title: p.loc.T("column." + f.ID)}
-		for _, v := range f.Values {
-			chosen := in.facets[f.ID]
-			on := slices.Contains(chosen, v.Value)
-			next := append(slices.Clone(chosen), v.Value)
-			if on {
-				next = slices.DeleteFunc(slices.Clone(chosen), func(x string) bool { return x == v.Value })
-			}
-			part.Options = append(part.Options, views.FacetOption{
-				Text: v.Value, Count: v.Count, Tone: tone(v.Tone), On: on, Href: in.query.with(key, next...).at(path),
-			})
-		}
-		if len(part.Options) > 0 {
-			out = append(out, part)
-		}
-	}
-	return out
-}
-
 func pager(page cache.Page, in listInput, path string) views.Pager {
 	out := views.Pager{Of: page.Matched, Page: page.Page, Pages: page.Pages}
 	if len(page.Rows) > 0 {
@@ -301,12 +242,21 @@ func (p presenter) row(c *kube.Cluster, k *kinds.Kind, row *kinds.Row, shown []t
 			out.Cells[i] = p.cell(row.Cells[col.at])
 		case col.id == columnName:
 			out.Cells[i] = ui.Cell{Text: row.Name, Form: ui.FormName, Href: path}
-		default:
+		case col.id == columnNamespace:
 			out.Cells[i] = ui.Cell{Text: row.Namespace}
+		default:
+			out.Cells[i] = p.cell(col.cell(row))
+			if col.href != nil {
+				out.Cells[i].Href = col.href(out.Cells[i].Text)
+			}
+			if col.most != nil && out.Cells[i].Form.Right() {
+				out.Cells[i].Max = col.most(row)
+			}
 		}
 	}
-	for _, a := range actions {
-		out.Menu = append(out.Menu, p.action(a, path))
+	out.Menu = make([]ui.Action, len(actions))
+	for i, a := range actions {
+		out.Menu[i] = p.action(a, path)
 	}
 	return out
 }
@@ -328,6 +278,6 @@ func (s *Server) refreshObjects(w http.ResponseWriter, r *http.Request) error {
 	}
 	// A real redirect, also for htmx: the list itself is the answer, morphed into the page.
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, queryOf(r).at(kindPath(c.ID(), k)), http.StatusSeeOther) //nolint:gosec // the path is ours, the query is only repeated
+	http.Redirect(w, r, queryOf(r).at(kindPath(c.ID(), k)), http.StatusSeeOther) // the path is ours, the query is only repeated
 	return nil
 }

@@ -194,5 +194,6 @@ func TestHostileAddresses(t *testing.T) {
 	v.post(under+"/pods/delete", many).want(http.StatusBadRequest)
 	v.post(under+"/pods/shop/web-1/explode", nil).want(http.StatusNotFound, "no action")
 	v.post(under+"/deployments.apps/scale", url.Values{"o": {"shop/web"}}).want(http.StatusNotFound)
-	v.get(under+"/widgets").want(http.StatusNotFound, "no kind")
+	v.get(under+"/widgets").want(http.StatusNotFound, "does not serve widgets")
+	v.get(under+"/widgets.example.com").want(http.StatusNotFound, "CustomResourceDefinition widgets.example.com not found")
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"tiga/kube/kinds"
 	"tiga/kube/live"
 )
 
@@ -31,11 +30,9 @@ func (s *Server) streamFleet(w http.ResponseWriter, r *http.Request) error {
 // streamCluster signals changes of the kinds named in ?kind=, of one cluster, and of its health.
 func (s *Server) streamCluster(w http.ResponseWriter, r *http.Request) error {
 	c := clusterOf(r)
-	topics := []string{live.Health(c.ID())}
+	topics := []string{live.Health(c.ID()), live.Kinds(c.ID())}
 	for _, id := range r.URL.Query()["kind"] {
-		if k, ok := kinds.Lookup(id); ok {
-			topics = append(topics, live.Kind(c.ID(), k.ID()))
-		}
+		topics = append(topics, live.Kind(c.ID(), id)) // of a kind that is not there nothing is ever heard
 	}
 	return s.stream(w, r, topics)
 }

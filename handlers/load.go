@@ -18,7 +18,8 @@ import (
 	"tiga/kube/live"
 )
 
-// How often what other replicas may have changed is read again, and what time wears out is cleared.
+// How often what other replicas may have changed is read again, in case the store did not tell, and what time wears out
+// is cleared.
 const (
 	reloadEvery     = 10 * time.Second
 	checkpointEvery = time.Minute
@@ -97,11 +98,14 @@ func (s *Server) Run(ctx context.Context) {
 	defer reload.Stop()
 	defer checkpoint.Stop()
 	defer expire.Stop()
+	changes := s.store.Changes(ctx)
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
+		case <-changes:
+			err = s.reload(ctx)
 		case <-reload.C:
 			err = s.reload(ctx)
 		case <-checkpoint.C:

@@ -37,6 +37,8 @@ func rightsMatrix(k *kit) map[string][]probe {
 	set := fmt.Sprintf("/settings/clusters/%d", k.stagingID)
 	api := apiRoot + "/clusters"
 	apiOne := fmt.Sprintf("%s/%d", api, k.stagingID)
+	apiProduction := fmt.Sprintf("%s/%d", api, k.productionID)
+	apiPods := apiProduction + "/resources/pods"
 	bad := base64.StdEncoding.EncodeToString([]byte("not a kubeconfig"))
 	const cluster, kind, object = "/clusters/{id}", "/clusters/{id}/{resource}", "/clusters/{id}/{resource}/{namespace}/{name}"
 	//                                                        anon nobd view keep oper admn tokn ro
@@ -55,6 +57,9 @@ func rightsMatrix(k *kit) map[string][]probe {
 		"POST /account/sessions/end":          {{"/account/sessions/end", "session=x", "303 400 400 400 400 400 403 400"}},
 		"POST /account/tokens":                {{"/account/tokens", "expires=0", "     303 400 400 400 400 400 403 403"}},
 		"POST /account/tokens/{token}/revoke": {{"/account/tokens/9999/revoke", "", "303 404 404 404 404 404 403 403"}},
+
+		"POST /views/{view}":        {{"/views/9999", "name=x", "      303 404 404 404 404 404 404 404"}},
+		"POST /views/{view}/delete": {{"/views/9999/delete", "", "     303 404 404 404 404 404 404 404"}},
 
 		"GET " + cluster: {
 			{p, "", "303 404 200 200 200 200 200 200"},
@@ -78,6 +83,17 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/pods/refresh", "", "     303 404 303 303 303 303 303 303"},
 			{p + "/nodes/refresh", "", "    303 404 303 403 303 303 303 303"},
 		},
+		"GET " + kind + "/facet": {
+			{p + "/pods/facet?of=node", "", "   303 404 200 200 200 200 200 200"},
+			{p + "/nodes/facet?of=status", "", "303 404 200 403 200 200 200 200"},
+			{p + "/pods/facet?of=no", "", "     303 404 400 400 400 400 400 400"},
+		},
+		"POST " + kind + "/columns": {
+			{p + "/pods/columns", "reset=1", "     303 404 303 303 303 303 303 303"},
+			{p + "/pods/columns", "label=no key", "303 404 422 422 422 422 422 422"},
+		},
+		"POST " + kind + "/favourite": {{p + "/pods/favourite", "on=0", "303 404 303 303 303 303 303 303"}},
+		"POST " + kind + "/views":     {{p + "/pods/views", "name=", "   303 404 422 422 422 422 422 422"}},
 		"GET " + kind + "/{action}": {
 			{p + "/pods/delete?o=shop/web-1", "", "303 404 403 200 200 200 403 403"},
 			{p + "/pods/delete?o=pay/bank-1", "", "303 404 403 404 200 200 403 403"},
@@ -94,6 +110,19 @@ func rightsMatrix(k *kit) map[string][]probe {
 		"GET " + object + "/yaml": {
 			{p + "/pods/shop/web-1/yaml", "", "303 404 200 200 200 200 200 200"},
 			{p + "/pods/pay/bank-1/yaml", "", "303 404 200 404 200 200 200 200"},
+		},
+		"GET " + object + "/pods": {
+			{p + "/deployments.apps/shop/web/pods", "", "303 404 200 200 200 200 200 200"},
+			{p + "/nodes/-/p-1/pods", "", "          303 404 200 404 200 200 200 200"},
+			{p + "/pods/shop/web-1/pods", "", "      303 404 404 404 404 404 404 404"},
+		},
+		"GET " + object + "/events": {
+			{p + "/pods/shop/web-1/events", "", "303 404 200 200 200 200 200 200"},
+			{p + "/pods/pay/bank-1/events", "", "303 404 200 404 200 200 200 200"},
+		},
+		"GET " + object + "/describe": {
+			{p + "/pods/shop/web-1/describe", "", "303 404 200 200 200 200 200 200"},
+			{p + "/pods/pay/bank-1/describe", "", "303 404 200 404 200 200 200 200"},
 		},
 		"GET " + object + "/{action}": {
 			{p + "/deployments.apps/shop/web/scale", "", "303 404 403 200 200 200 403 403"},
@@ -127,7 +156,23 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{"/settings/clusters/9999/remove", "confirm=no", "   303 403 403 403 403 404 403 403"},
 		},
 
-		"GET " + api:                            {{api, "", "                     401 200 200 200 200 200 200 200"}},
+		"GET " + api: {{api, "", "                     401 200 200 200 200 200 200 200"}},
+		"GET " + api + "/{id}/resources/{resource}": {
+			{apiPods, "", "               401 404 200 200 200 200 200 200"},
+			{apiPods + "?as=table", "", " 401 404 200 200 200 200 200 200"},
+			{apiPods + "?watch=1", "", "  401 404 200 200 200 200 200 200"},
+			{apiPods + "?namespace=pay", "", "401 404 200 200 200 200 200 200"},
+			{apiProduction + "/resources/nodes", "", "401 404 200 403 200 200 200 200"},
+			{apiOne + "/resources/pods", "", "401 404 200 404 200 200 200 200"},
+		},
+		"GET " + api + "/{id}/resources/{resource}/{name}": {
+			{apiPods + "/web-1?namespace=shop", "", "401 404 200 200 200 200 200 200"},
+			{apiPods + "/bank-1?namespace=pay", "", "401 404 200 404 200 200 200 200"},
+			{apiProduction + "/resources/nodes/p-1", "", "401 404 200 404 200 200 200 200"},
+		},
+		"GET " + api + "/{id}/crds": {
+			{apiProduction + "/crds", "", "401 404 200 403 200 200 200 200"},
+		},
 		"POST " + api:                           {{api, `{"name":"x","kubeconfig":"` + bad + `"}`, "401 403 403 403 403 400 403 403"}},
 		"GET " + api + "/{id}":                  {{apiOne, "", "                  401 404 200 404 200 200 200 200"}},
 		"PUT " + api + "/{id}":                  {{apiOne, `{"name":""}`, "       401 403 403 403 403 400 403 403"}},

@@ -71,7 +71,7 @@ type collector struct {
 
 	rows, hits, misses, restarts, relists, quarantined *prometheus.Desc
 	health, nodes                                      *prometheus.Desc
-	dbOpen, dbInUse, dbWait                            *prometheus.Desc
+	dbOpen, dbInUse, dbWait, spooled                   *prometheus.Desc
 }
 
 func newCollector(s *Server) *collector {
@@ -92,13 +92,14 @@ func newCollector(s *Server) *collector {
 		dbOpen:      desc("tiga_db_connections_open", "Open connections to the store."),
 		dbInUse:     desc("tiga_db_connections_in_use", "Connections to the store in use."),
 		dbWait:      desc("tiga_db_wait_seconds_total", "Time spent waiting for a connection to the store."),
+		spooled:     desc("tiga_audit_rows_spooled", "Audit rows that wait on this machine's disk for the store."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rows, c.hits, c.misses, c.restarts, c.relists, c.quarantined, c.health, c.nodes, c.dbOpen, c.dbInUse, c.dbWait,
+		c.rows, c.hits, c.misses, c.restarts, c.relists, c.quarantined, c.health, c.nodes, c.dbOpen, c.dbInUse, c.dbWait, c.spooled,
 	} {
 		out <- d
 	}
@@ -135,6 +136,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	stats := c.s.store.Stats()
 	gauge(c.dbOpen, float64(stats.Reader.OpenConnections+stats.Writer.OpenConnections))
 	gauge(c.dbInUse, float64(stats.Reader.InUse+stats.Writer.InUse))
+	gauge(c.spooled, float64(stats.Spooled))
 	counter(c.dbWait, (stats.Reader.WaitDuration + stats.Writer.WaitDuration).Seconds())
 }
 

@@ -14,7 +14,7 @@ import (
 func (s *Server) showOverview(w http.ResponseWriter, r *http.Request) error {
 	c, p := clusterOf(r), s.presenter(r)
 	permits := s.permits(r, c)
-	o, st, look := c.Overview(permits), c.State(), s.looks.of(c.ID())
+	o, st, look := c.Overview(permits), s.stateFor(r, c.Name(), c.State()), s.looks.of(c.ID())
 	m := views.Overview{
 		Name: c.Name(), Environment: environment(look.Environment, look.Colour), Status: p.health(st), Fresh: p.overviewFresh(c, o),
 		Tallies: s.tallies(p, c, o), Usage: usage(p, o), EventsHref: clusterPath(c.ID()) + "/" + kindEvents,

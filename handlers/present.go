@@ -134,6 +134,20 @@ func (q query) with(key string, values ...string) query {
 	return out
 }
 
+// list is the part of a query string that makes a list what it is: not the page of it, nor what is asked for once.
+func (q query) list() query {
+	out := make(query, len(q))
+	for k, v := range q {
+		if slices.Contains([]string{"q", "sort", "ns", "cols"}, k) || strings.HasPrefix(k, "f.") {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// encode is the query string, its keys in order.
+func (q query) encode() string { return url.Values(q).Encode() }
+
 // at is the address of path with this query string.
 func (q query) at(path string) string {
 	if encoded := url.Values(q).Encode(); encoded != "" {

@@ -69,6 +69,8 @@ func problem(err error) *ProblemError {
 		return &ProblemError{Status: http.StatusRequestEntityTooLarge, ID: "too_large", Args: map[string]any{"Limit": tooBig.Limit}, Err: err}
 	case errors.Is(err, errSignedOut):
 		return &ProblemError{Status: http.StatusUnauthorized, ID: "signed_out", Err: err}
+	case errors.Is(err, errUnproven):
+		return &ProblemError{Status: http.StatusForbidden, ID: "unproven", Err: err}
 	case errors.Is(err, errNoRoute):
 		return &ProblemError{Status: http.StatusNotFound, ID: "not_found", Err: err}
 	case errors.Is(err, errMethod):
@@ -108,6 +110,8 @@ func clusterProblem(e *kube.Error) *ProblemError {
 		"Cluster": e.Cluster, "Resource": e.Resource, "Namespace": e.Namespace, "Name": e.Name,
 	}}
 	switch {
+	case errors.Is(e, kube.ErrNotFound) && e.Op == "find":
+		p.Status, p.ID = http.StatusNotFound, "unknown_kind"
 	case errors.Is(e, kube.ErrNotFound):
 		p.Status, p.ID = http.StatusNotFound, "not_found"
 	case errors.Is(e, kube.ErrDisabled):

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -49,7 +48,7 @@ func (s *Server) objectEvent(r *http.Request, rec access.Record) db.Event {
 func (s *Server) recorded(r *http.Request, e db.Event, do func(context.Context) (diff string, err error)) error {
 	intent, err := s.store.Audit().Append(r.Context(), e)
 	if err != nil {
-		return &ProblemError{Status: http.StatusServiceUnavailable, ID: "audit_down", Retry: 5 * time.Second, Err: err}
+		return auditDown(err)
 	}
 	diff, err := do(r.Context())
 	out := db.Outcome{Diff: diff, HTTPStatus: http.StatusOK}
@@ -104,15 +103,23 @@ func (s *Server) refused(r *http.Request, err error) error {
 	}
 	e := s.objectEvent(r, rec)
 	e.Result, e.HTTPStatus = db.ResultDenied, problem(err).Status
-	s.note(r, e)
+	if lost := s.note(r, e); lost != nil {
+		return lost
+	}
 	return err
 }
 
-// note writes an event that is complete in itself: a refusal, a failed sign-in. It keeps nobody waiting for a store
-// that is down, and counts what is lost.
-func (s *Server) note(r *http.Request, e db.Event) {
-	if err := s.store.Audit().Record(r.Context(), e); err != nil && !errors.Is(err, context.Canceled) {
-		s.metrics.lost.Inc()
-		s.log.ErrorContext(r.Context(), "audit event not written", "error", err, "verb", e.Verb, "resource", e.Resource, "request_id", requestID(r))
+// note writes an event that is complete in itself: a refusal, a failed sign-in. While the store is away the event waits
+// in the spool; only where that is full as well is there an error, and it is the answer then: what cannot be written down
+// is not answered as if it had been.
+func (s *Server) note(r *http.Request, e db.Event) error {
+	if err := s.store.Audit().Record(r.Context(), e); err != nil {
+		return auditDown(err)
 	}
+	return nil
+}
+
+// auditDown is the answer to what must be written down and cannot be.
+func auditDown(err error) error {
+	return &ProblemError{Status: http.StatusServiceUnavailable, ID: "audit_down", Retry: 5 * time.Second, Err: err}
 }

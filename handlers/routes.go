@@ -53,6 +53,8 @@ func (s *Server) routes() []route {
 		{"GET", "/", access.EffectRead, signedIn, s.showHome, false},
 		{"GET", "/api/docs", access.EffectRead, signedIn, s.showAPIDocs, false},
 		{"GET", "/live", access.EffectRead, signedIn, s.streamFleet, true},
+		{"POST", "/views/{view}", access.EffectRead, signedIn, s.changeView, false},
+		{"POST", "/views/{view}/delete", access.EffectRead, signedIn, s.deleteView, false},
 		{"POST", "/logout", access.EffectRead, signedIn, s.signOut, false},
 		{"GET", "/account", access.EffectRead, signedIn, s.showAccount, false},
 		{"POST", "/account/password", access.EffectWrite, signedIn, s.changePassword, false},
@@ -68,10 +70,17 @@ func (s *Server) routes() []route {
 		// One kind, one object.
 		{"GET", kind, access.EffectRead, ofKind, s.listObjects, false},
 		{"POST", kind + "/refresh", access.EffectRead, ofKind, s.refreshObjects, false},
+		{"GET", kind + "/facet", access.EffectRead, ofKind, s.showFacet, false},
+		{"POST", kind + "/columns", access.EffectRead, ofKind, s.saveColumns, false},
+		{"POST", kind + "/favourite", access.EffectRead, ofKind, s.setFavourite, false},
+		{"POST", kind + "/views", access.EffectRead, ofKind, s.saveView, false},
 		{"GET", kind + "/{action}", access.EffectRead, ofKind, s.askBulk, false},
 		{"POST", kind + "/{action}", access.EffectWrite, ofKind, s.actBulk, false},
-		{"GET", object, access.EffectRead, ofKind, s.showObject, false},
-		{"GET", object + "/yaml", access.EffectRead, ofKind, s.showYAML, false},
+		{"GET", object, access.EffectRead, ofKind, s.ofObject(s.showObject), false},
+		{"GET", object + "/pods", access.EffectRead, ofKind, s.ofObject(s.showPods), false},
+		{"GET", object + "/events", access.EffectRead, ofKind, s.ofObject(s.showEvents), false},
+		{"GET", object + "/yaml", access.EffectRead, ofKind, s.ofObject(s.showYAML), false},
+		{"GET", object + "/describe", access.EffectRead, ofKind, s.ofObject(s.showDescription), false},
 		{"GET", object + "/{action}", access.EffectRead, ofKind, s.askAction, false},
 		{"POST", object + "/{action}", access.EffectWrite, ofKind, s.act, false},
 
@@ -111,9 +120,6 @@ func (s *Server) mount(r chi.Router, rows []route) error {
 		}
 		if row.who != anyone {
 			h = s.signedIn(h)
-		}
-		if !row.stream {
-			h = s.bounded(h)
 		}
 		if row.pattern == "/login" || strings.HasPrefix(row.pattern, "/settings/") || row.pattern == "/audit" || strings.HasPrefix(row.pattern, "/account") {
 			h = s.headers.Unframed(h) // never in a portal's frame, whatever is configured

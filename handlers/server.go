@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,8 +56,9 @@ type Config struct {
 	ReadOnly bool
 	// Uploads says which kubeconfigs are accepted from the browser and the API.
 	Uploads kubeconfig.Policy
-	// InCluster says that Tiga runs in a cluster that can be added as one of its own.
-	InCluster bool
+	// InCluster reads the credentials of the cluster that Tiga runs in, which can be added as one of its own. Nil where it
+	// runs in none.
+	InCluster func() (kubeconfig.Context, error)
 	// Development serves the gallery of views at /gallery.
 	Development bool
 	Version     string
@@ -89,6 +89,7 @@ type Server struct {
 	reloading sync.Mutex
 	handler   http.Handler
 	table     []route
+	endless   map[string]bool // the streams of the table, by method and pattern
 	verified  atomic.Pointer[verification]
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -104,7 +105,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, fleet: cfg.Fleet, hub: cfg.Hub, authority: cfg.Authority, hasher: cfg.Hasher,
 		catalogue: cfg.Catalogue, log: cfg.Log, site: cfg.Site, cfg: cfg, now: cfg.Now,
-		streams: newStreamLimit(), looks: newLooks(), closing: make(chan struct{}), loaded: make(chan struct{}),
+		streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), closing: make(chan struct{}), loaded: make(chan struct{}),
 	}
 	s.sessions = &sessionStore{store: cfg.Store, site: cfg.Site, now: cfg.Now}
 	s.logins = guard.NewLoginLimiter(guard.LoginLimiterConfig{Store: failures{cfg.Store}, Now: cfg.Now})
@@ -133,11 +134,11 @@ func (s *Server) build() (http.Handler, error) {
 		s.headers.SecurityHeaders,
 		guard.Hosts(s.site, s.refuse),
 		guard.ClientIP(s.cfg.TrustedProxies),
-		guard.Limits(guard.LimitsConfig{Route: limitOf, OnRefusal: s.refuse}),
+		guard.Limits(guard.LimitsConfig{OnRefusal: s.refuse}),
 		guard.CrossOrigin(guard.CrossOriginConfig{Site: s.site, OnRefusal: s.refuse}),
 	)
-	r.NotFound(s.withVisit(s.handle(func(http.ResponseWriter, *http.Request) error { return errNoRoute })).ServeHTTP)
-	r.MethodNotAllowed(s.withVisit(s.handle(func(http.ResponseWriter, *http.Request) error { return errMethod })).ServeHTTP)
+	r.NotFound(s.timed(s.withVisit(s.handle(func(http.ResponseWriter, *http.Request) error { return errNoRoute }))).ServeHTTP)
+	r.MethodNotAllowed(s.timed(s.withVisit(s.handle(func(http.ResponseWriter, *http.Request) error { return errMethod }))).ServeHTTP)
 	r.Handle("/static/*", static.Handler())
 	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, static.Path("favicon.svg"), http.StatusMovedPermanently)
@@ -149,6 +150,7 @@ func (s *Server) build() (http.Handler, error) {
 	s.table = s.routes()
 	r.Group(func(r chi.Router) {
 		r.Use(
+			s.timed,
 			s.withVisit,
 			guard.RateLimit(guard.RateLimitConfig{Session: sessionKey, Now: s.now, OnRefusal: s.refuse}),
 			guard.NoStore,
@@ -159,6 +161,9 @@ func (s *Server) build() (http.Handler, error) {
 		}
 		s.table = append(s.table, s.mountAPI(r)...)
 	})
+	for _, row := range s.table {
+		s.endless[row.method+" "+row.pattern] = row.stream
+	}
 	return r, err
 }
 
@@ -173,20 +178,14 @@ func (s *Server) MetricsHandler() http.Handler {
 // Close ends every live stream, so that the HTTP server can drain.
 func (s *Server) Close() { s.closeOnce.Do(func() { close(s.closing) }) }
 
-// limitOf is what a request may take: streams have no deadline, forms that carry a kubeconfig are larger than
-// the default for a reason and no larger than that.
-func limitOf(r *http.Request) guard.Limit {
-	l := guard.Limit{Body: guard.MaxBody, Deadline: pageBudget}
-	if strings.HasSuffix(r.URL.Path, "/live") {
-		l.Deadline = 0
-	}
-	return l
-}
-
-// bounded is for routes that end; they share the deadline of limitOf. It exists so that a stream that lacks its mark in
-// the route table is cut instead of living for ever.
-func (s *Server) bounded(next http.Handler) http.Handler {
+// timed ends what a request waits for after a while. Only what the route table marks as a stream goes on: one that lacks
+// its mark is cut instead of living for ever.
+func (s *Server) timed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.endless[r.Method+" "+routePattern(r)] {
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), pageBudget)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
@@ -237,8 +236,9 @@ func (s *Server) withVisit(next http.Handler) http.Handler {
 			return err
 		}
 		if found != nil {
+			// A store that cannot be written does not keep anybody from reading.
 			if err := s.sessions.keep(w, r, found, s.authority.Version(), guard.ClientIPOf(r.Context()).String()); err != nil {
-				return err
+				s.log.WarnContext(r.Context(), "session not kept up", "error", err, "request_id", requestID(r))
 			}
 			v.session, v.subject = found, found.subject()
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -116,7 +117,7 @@ func (st *sessionStore) Save(r *http.Request, w http.ResponseWriter, s *sessions
 		return fmt.Errorf("save session: %w", err)
 	}
 	s.ID, s.IsNew = id, false
-	http.SetCookie(w, st.site.SessionCookie(s.ID))
+	st.hand(w, s.ID)
 	return nil
 }
 
@@ -169,22 +170,67 @@ func (st *sessionStore) keep(w http.ResponseWriter, r *http.Request, s *session,
 		return nil
 	}
 	fresh, sum := access.NewSecret()
-	return st.store.Write(r.Context(), func(q *db.Queries) error {
+	ctx, cancel := context.WithTimeout(r.Context(), storeBudget)
+	defer cancel()
+	row, rotated := s.row, false
+	err = st.store.Write(ctx, func(q *db.Queries) error {
 		if rotate {
-			row, err := q.RotateSession(r.Context(), db.RotateSessionParams{
+			next, err := q.RotateSession(ctx, db.RotateSessionParams{
 				IDHash: s.row.IDHash, NewIDHash: sum[:], Now: now.UnixMicro(), OverlapUntil: now.Add(sessionOverlap).UnixMicro(),
 			})
 			switch {
 			case err == nil:
-				s.row = row
-				http.SetCookie(w, st.site.SessionCookie(fresh))
+				row, rotated = next, true
 			case !errors.Is(err, db.ErrNotFound): // another request rotated first: the old id holds for the overlap
 				return err
 			}
 		}
-		_, err := q.TouchSession(r.Context(), db.TouchSessionParams{ID: s.row.ID, Now: now.UnixMicro(), IP: ip, PolicyVersion: policy})
+		_, err := q.TouchSession(ctx, db.TouchSessionParams{ID: s.row.ID, Now: now.UnixMicro(), IP: ip, PolicyVersion: policy})
 		return err
 	})
+	if err == nil && rotated { // an id that was not committed must not reach the browser
+		s.row = row
+		st.hand(w, fresh)
+	}
+	return err
+}
+
+// stepUp notes that the password was typed just now, and gives the session a new id. The old one is worth nothing from
+// then on, without the overlap of other rotations: whoever holds a copy of it must not get what the password opened. A04
+func (st *sessionStore) stepUp(w http.ResponseWriter, r *http.Request, s *session) error {
+	now, ctx := st.now(), r.Context()
+	fresh, sum := access.NewSecret()
+	row, rotated := s.row, false
+	err := st.store.Write(ctx, func(q *db.Queries) error {
+		next, err := q.RotateSession(ctx, db.RotateSessionParams{
+			IDHash: s.row.IDHash, NewIDHash: sum[:], Now: now.UnixMicro(), OverlapUntil: now.UnixMicro(),
+		})
+		switch {
+		case err == nil:
+			row, rotated = next, true
+		case !errors.Is(err, db.ErrNotFound): // another request has just rotated: its answer brings the new id
+			return err
+		}
+		_, err = q.StepUpSession(ctx, row.ID, now.UnixMicro())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("step up session: %w", err)
+	}
+	s.row = row
+	s.row.StepUpAt = now.UnixMicro()
+	if rotated {
+		st.hand(w, fresh)
+	}
+	return nil
+}
+
+// hand gives the browser its session's id. An id that this answer was to bring before is taken out of it: of two cookies
+// with one name nobody can tell which one counts.
+func (st *sessionStore) hand(w http.ResponseWriter, id string) {
+	cookie, h := st.site.SessionCookie(id), w.Header()
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, cookie.Name+"=") })
+	http.SetCookie(w, cookie)
 }
 
 // digest is what the store holds of a session's id or of a token.

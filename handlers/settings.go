@@ -10,6 +10,7 @@ import (
 
 	"tiga/access"
 	"tiga/db"
+	"tiga/db/seal"
 	"tiga/kube"
 	"tiga/kube/kinds"
 	"tiga/kube/kubeconfig"
@@ -113,11 +114,19 @@ func (s *Server) editCluster(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.editPage(w, r, http.StatusOK, row, views.ClusterEdit{}, nil)
+	return s.editPage(w, r, http.StatusOK, row, views.ClusterEdit{}, typed{})
 }
 
-// editPage fills in what every answer of the page has; wrong says what is wrong with which field.
-func (s *Server) editPage(w http.ResponseWriter, r *http.Request, status int, row db.Cluster, m views.ClusterEdit, wrong map[string]string) error {
+// typed is what a form of a cluster's settings brought that is not in the cluster's record, to be shown again.
+type typed struct {
+	kubeconfig string
+	wrong      map[string]string // what is wrong with which field
+	proof      error             // why the password is asked for
+}
+
+// editPage fills in what every answer of the page has.
+func (s *Server) editPage(w http.ResponseWriter, r *http.Request, status int, row db.Cluster, m views.ClusterEdit, form typed) error {
+	wrong := form.wrong
 	p := s.presenter(r)
 	path := settingPath(row.ID)
 	m.ID, m.Name, m.Post, m.Test, m.Remove = strconv.FormatInt(row.ID, 10), row.Name, path, path+"/test", path+"/remove"
@@ -137,7 +146,14 @@ func (s *Server) editPage(w http.ResponseWriter, r *http.Request, status int, ro
 		{Type: ui.FieldSelect, Name: "colour", Label: label("colour"), Options: colours, Error: wrong["colour"]},
 		{Type: ui.FieldCheck, Name: "enabled", Label: label("enabled"), Checked: row.Enabled, Help: p.loc.T("settings.help.enabled")},
 		{Type: ui.FieldCheck, Name: "readonly", Label: label("readonly"), Checked: row.ReadOnly, Help: p.loc.T("settings.help.readonly")},
-		{Type: ui.FieldArea, Name: "kubeconfig", Label: label("kubeconfig"), Help: p.loc.T("settings.help.kubeconfig"), Mono: true, Rows: 6, Error: wrong["kubeconfig"]},
+		{Type: ui.FieldArea, Name: "kubeconfig", Label: label("kubeconfig"), Help: p.loc.T("settings.help.kubeconfig"), Mono: true, Rows: 6, Value: form.kubeconfig, Error: wrong["kubeconfig"]},
+	}
+	if proof := s.proof(r, "", form.proof); proof != nil {
+		proof.Required = form.proof != nil // without a new kubeconfig it is not needed
+		if proof.Help != "" {
+			proof.Help = p.loc.T("proof.help_kubeconfig")
+		}
+		m.Fields = append(m.Fields, *proof)
 	}
 	fact := func(id, text string, form ui.Form) {
 		if text != "" {
@@ -171,11 +187,23 @@ func (s *Server) updateCluster(w http.ResponseWriter, r *http.Request) error {
 	name, environment, colour := strings.TrimSpace(r.FormValue("name")), strings.TrimSpace(r.FormValue("environment")), r.FormValue("colour")
 	enabled, readOnly := r.FormValue("enabled") == "1", r.FormValue("readonly") == "1"
 	change := clusterChange{name: &name, environment: &environment, colour: &colour, enabled: &enabled, readOnly: &readOnly, source: "upload"}
-	retry := func(field, message string) error {
+	text := r.PostForm.Get("kubeconfig")
+	again := func(status int, form typed) error {
+		form.kubeconfig = text
 		row.Name, row.Environment, row.Colour, row.Enabled, row.ReadOnly = name, environment, colour, enabled, readOnly
-		return s.editPage(w, r, http.StatusUnprocessableEntity, row, views.ClusterEdit{}, map[string]string{field: message})
+		return s.editPage(w, r, status, row, views.ClusterEdit{}, form)
 	}
-	if text := r.FormValue("kubeconfig"); strings.TrimSpace(text) != "" {
+	retry := func(field, message string) error {
+		return again(http.StatusUnprocessableEntity, typed{wrong: map[string]string{field: message}})
+	}
+	if strings.TrimSpace(text) != "" {
+		if err := s.prove(w, r); err != nil {
+			status, ask := unproven(w, err)
+			if !ask {
+				return err
+			}
+			return again(status, typed{proof: err})
+		}
 		c, err := oneContext(text, s.cfg.Uploads)
 		if err != nil {
 			return retry("kubeconfig", p.kubeconfigProblem(err))
@@ -261,12 +289,17 @@ func (s *Server) testCluster(w http.ResponseWriter, r *http.Request) error {
 		}
 		result.Status = ui.Status{Word: p.loc.T("settings.test_failed"), Reason: p.problemText(err), Tone: ui.ToneBad}
 	}
-	return s.editPage(w, r, http.StatusOK, row, views.ClusterEdit{Result: &result}, nil)
+	return s.editPage(w, r, http.StatusOK, row, views.ClusterEdit{Result: &result}, typed{})
 }
 
 // testStored tries the credentials that are stored for a cluster.
 func (s *Server) testStored(r *http.Request, row db.Cluster) (kube.Report, error) {
 	plain, err := s.store.ClusterCredentials(r.Context(), row.ID)
+	if errors.Is(err, seal.ErrTampered) {
+		return kube.Report{}, &ProblemError{
+			Status: http.StatusInternalServerError, ID: "sealed", Args: map[string]any{"Cluster": row.Name}, Cluster: row.Name, Err: err,
+		}
+	}
 	if err != nil {
 		return kube.Report{}, err
 	}

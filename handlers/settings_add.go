@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 
@@ -29,7 +28,7 @@ func (s *Server) addPage(w http.ResponseWriter, r *http.Request, status int, tex
 	p := s.presenter(r)
 	page := s.settingsPage(r, p.loc.T("settings.add"))
 	page.Body = views.ClusterAddPage(views.ClusterAdd{
-		Preview: settingsPath + "/preview", Kubeconfig: text, Error: problemText, InCluster: s.cfg.InCluster, Cancel: settingsPath,
+		Preview: settingsPath + "/preview", Kubeconfig: text, Error: problemText, InCluster: s.cfg.InCluster != nil, Cancel: settingsPath,
 	})
 	return s.show(w, r, status, page)
 }
@@ -39,14 +38,17 @@ func (s *Server) offered(r *http.Request) (contexts []kubeconfig.Context, source
 	if err := parseUpload(r); err != nil {
 		return nil, "", "", err
 	}
-	if r.PostForm.Get("incluster") == "1" || r.FormValue("incluster") == "1" {
-		c, err := kubeconfig.InCluster(os.Getenv, kubeconfig.ServiceAccountDir)
-		if err != nil {
+	if r.PostForm.Get("incluster") == "1" {
+		if s.cfg.InCluster == nil {
 			return nil, "", "", &kubeconfig.Error{Message: kinds.Message{ID: "settings.not_in_cluster"}}
+		}
+		c, err := s.cfg.InCluster()
+		if err != nil {
+			return nil, "", "", err
 		}
 		return []kubeconfig.Context{c}, "in-cluster", "", nil
 	}
-	text = r.FormValue("kubeconfig")
+	text = r.PostForm.Get("kubeconfig")
 	if file, _, err := r.FormFile("file"); err == nil {
 		defer file.Close()
 		data, err := io.ReadAll(io.LimitReader(file, guard.MaxKubeconfig+1))
@@ -64,7 +66,7 @@ func (s *Server) offered(r *http.Request) (contexts []kubeconfig.Context, source
 // parseUpload reads a form that may carry a file.
 func parseUpload(r *http.Request) error {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
-		return r.ParseMultipartForm(guard.MaxBody) //nolint:gosec // guard.Limits bounds the body of every request
+		return r.ParseMultipartForm(guard.MaxBody) // guard.Limits bounds the body of every request
 	}
 	return r.ParseForm()
 }
@@ -100,17 +102,17 @@ func (s *Server) withOffer(w http.ResponseWriter, r *http.Request, next func(off
 // previewClusters is the second step: what was understood, before anything is stored or connected to.
 func (s *Server) previewClusters(w http.ResponseWriter, r *http.Request) error {
 	return s.withOffer(w, r, func(o offer) error {
-		return s.previewPage(w, r, http.StatusOK, o.text, o.choices, "")
+		return s.previewPage(w, r, http.StatusOK, o, views.ClusterPreview{Proof: s.proof(r, "", nil)})
 	})
 }
 
-func (s *Server) previewPage(w http.ResponseWriter, r *http.Request, status int, text string, choices []views.ContextChoice, problemText string) error {
+func (s *Server) previewPage(w http.ResponseWriter, r *http.Request, status int, o offer, m views.ClusterPreview) error {
 	p := s.presenter(r)
-	hidden := []ui.Pair{{Key: "kubeconfig", Value: text}}
-	if text == "" {
-		hidden = []ui.Pair{{Key: "incluster", Value: "1"}}
+	m.Post, m.Contexts, m.Cancel, m.Defaults = settingsPath, o.choices, settingsPath+"/new", true
+	m.Hidden = []ui.Pair{{Key: "kubeconfig", Value: o.text}}
+	if o.text == "" {
+		m.Hidden = []ui.Pair{{Key: "incluster", Value: "1"}}
 	}
-	m := views.ClusterPreview{Post: settingsPath, Hidden: hidden, Contexts: choices, Error: problemText, Cancel: settingsPath + "/new", Defaults: true}
 	for _, colour := range clusterColours() {
 		m.Colours = append(m.Colours, ui.Option{Value: colour, Text: p.colourName(colour)})
 	}
@@ -179,12 +181,20 @@ func (s *Server) createChosen(w http.ResponseWriter, r *http.Request, o offer) e
 			choice.NameError, wrong = p.problemText(err), true
 		}
 	}
-	if chosen == 0 || wrong {
-		message := ""
-		if chosen == 0 {
-			message = p.loc.T("settings.choose_one")
+	again := views.ClusterPreview{}
+	if chosen == 0 {
+		again.Error = p.loc.T("settings.choose_one")
+	}
+	if err := s.prove(w, r); err != nil {
+		status, ask := unproven(w, err)
+		if !ask {
+			return err
 		}
-		return s.previewPage(w, r, http.StatusUnprocessableEntity, o.text, o.choices, message)
+		again.Proof = s.proof(r, "", err)
+		return s.previewPage(w, r, status, o, again)
+	}
+	if chosen == 0 || wrong {
+		return s.previewPage(w, r, http.StatusUnprocessableEntity, o, again)
 	}
 	results := views.ClusterResults{Done: settingsPath, More: settingsPath + "/new"}
 	for i, choice := range o.choices {

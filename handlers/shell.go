@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -38,7 +39,7 @@ func (s *Server) shell(r *http.Request, at place) *views.Shell {
 		sh.Menu = s.fleetMenu(r, at)
 		return sh
 	}
-	st, look := at.cluster.State(), s.looks.of(at.cluster.ID())
+	st, look := s.stateFor(r, at.cluster.Name(), at.cluster.State()), s.looks.of(at.cluster.ID())
 	sh.Cluster = &views.CurrentCluster{
 		Name: at.cluster.Name(), Href: clusterPath(at.cluster.ID()),
 		Environment: environment(look.Environment, look.Colour), Status: p.health(st),
@@ -107,7 +108,7 @@ func (s *Server) choices(r *http.Request, at place) []views.ClusterChoice {
 		look := s.looks.of(c.ID())
 		out = append(out, views.ClusterChoice{
 			Name: c.Name(), Href: href, Environment: environment(look.Environment, look.Colour),
-			Status: p.health(c.State()), Current: at.cluster != nil && at.cluster.ID() == c.ID(),
+			Status: p.health(s.stateFor(r, c.Name(), c.State())), Current: at.cluster != nil && at.cluster.ID() == c.ID(),
 		})
 	}
 	return out
@@ -135,7 +136,7 @@ func (s *Server) fleetMenu(r *http.Request, at place) []views.MenuGroup {
 		admin = append(admin, views.MenuItem{ID: itemSettings, Text: p.loc.T("menu.cluster_settings"), Href: "/settings/clusters", Current: at.item == itemSettings})
 	}
 	if len(admin) > 0 {
-		menu = append(menu, views.MenuGroup{Title: p.loc.T("menu.administration"), Items: admin})
+		menu = append(menu, views.MenuGroup{ID: "administration", Title: p.loc.T("menu.administration"), Items: admin})
 	}
 	return menu
 }
@@ -143,7 +144,7 @@ func (s *Server) fleetMenu(r *http.Request, at place) []views.MenuGroup {
 // clusterMenu is the sidebar of a cluster: its overview, then the registry's kinds by group, those that the subject may
 // list, with how many there are and how many are in trouble.
 func (s *Server) clusterMenu(r *http.Request, at place) []views.MenuGroup {
-	p, c := s.presenter(r), at.cluster
+	p, c, own := s.presenter(r), at.cluster, s.ownOf(r)
 	keep := query{}
 	if len(at.namespaces) > 0 {
 		keep = keep.with("ns", at.namespaces...)
@@ -151,9 +152,10 @@ func (s *Server) clusterMenu(r *http.Request, at place) []views.MenuGroup {
 	menu := []views.MenuGroup{{Items: []views.MenuItem{{
 		ID: itemOverview, Text: p.loc.T("menu.overview"), Href: clusterPath(c.ID()), Current: at.item == itemOverview,
 	}}}}
+	all := c.Kinds()
 	for _, m := range kinds.Menus() {
-		var items []views.MenuItem
-		for _, k := range kinds.All() {
+		var groups []views.MenuGroup
+		for _, k := range all {
 			if k.Menu != m {
 				continue
 			}
@@ -161,20 +163,39 @@ func (s *Server) clusterMenu(r *http.Request, at place) []views.MenuGroup {
 			if err != nil {
 				continue
 			}
-			item := views.MenuItem{ID: k.ID(), Text: k.Plural, Href: kindPath(c.ID(), k), Current: at.kind == k}
+			item := views.MenuItem{ID: k.ID(), Text: k.Plural, Href: kindPath(c.ID(), k), Current: at.kind != nil && at.kind.ID() == k.ID()}
 			if k.Namespaced {
 				item.Href = keep.at(item.Href)
 			}
 			if n, ok := c.Counts(permit, k); ok {
 				item.Counted, item.Count, item.Trouble = true, n.Total, n.Trouble
 			}
-			items = append(items, item)
+			groups = groupOf(p, k, groups)
+			last := &groups[len(groups)-1]
+			last.Items, last.Folded = append(last.Items, item), last.Folded && !item.Current
+			pinned := own.pinned(k, kindPath(c.ID(), k), r)
+			if slices.ContainsFunc(pinned, func(i views.MenuItem) bool { return i.Current }) {
+				last.Items[len(last.Items)-1].Current = false
+			}
+			last.Items = append(last.Items, pinned...)
 		}
-		if len(items) > 0 {
-			menu = append(menu, views.MenuGroup{Title: p.loc.T("menu." + string(m)), Items: items})
-		}
+		menu = append(menu, groups...)
 	}
-	return menu
+	return append(p.favourites(own, menu), menu...)
+}
+
+// groupOf returns the groups of a menu, the last of which is the one that the kind belongs into. Custom kinds stand by
+// their API group, folded: there are often more of them than of all others.
+func groupOf(p presenter, k *kinds.Kind, groups []views.MenuGroup) []views.MenuGroup {
+	group := views.MenuGroup{ID: string(k.Menu), Title: p.loc.T("menu." + string(k.Menu))}
+	if k.Menu == kinds.MenuCustom && k.GVR.Group != "" {
+		group = views.MenuGroup{ID: k.GVR.Group, Title: k.GVR.Group}
+	}
+	if n := len(groups); n > 0 && groups[n-1].ID == group.ID {
+		return groups
+	}
+	group.Folded = k.Menu == kinds.MenuCustom
+	return append(groups, group)
 }
 
 // namespacePicker offers the namespaces that the subject may look into.
@@ -188,9 +209,14 @@ func (s *Server) namespacePicker(r *http.Request, at place) *views.NamespacePick
 		q = query{}
 	}
 	picker := &views.NamespacePicker{Action: path, Keep: q.pairs("ns"), AllHref: q.with("ns").at(path)}
+	// A cluster may have thousands of namespaces: what their addresses share is written once.
+	href := picker.AllHref + "?ns="
+	if strings.Contains(picker.AllHref, "?") {
+		href = picker.AllHref + "&ns="
+	}
 	for _, name := range s.namespaces(r, at.cluster) {
 		picker.Options = append(picker.Options, views.NamespaceOption{
-			Name: name, Href: q.with("ns", name).at(path), Chosen: slices.Contains(at.namespaces, name),
+			Name: name, Href: href + url.QueryEscape(name), Chosen: slices.Contains(at.namespaces, name),
 		})
 	}
 	return picker

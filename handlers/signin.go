@@ -59,16 +59,8 @@ func (s *Server) signInPage(w http.ResponseWriter, r *http.Request, status int, 
 
 // neverSignedIn says whether nobody ever signed in, so that the page can point to the one-time password.
 func (s *Server) neverSignedIn(ctx context.Context) (bool, error) {
-	users, err := s.store.Read().Users(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, u := range users {
-		if u.LastLoginAt != 0 {
-			return false, nil
-		}
-	}
-	return true, nil
+	n, err := s.store.Read().CountSignedIn(ctx)
+	return n == 0, err
 }
 
 // next is a local address to go to, or the home page.
@@ -114,6 +106,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return s.signInPage(w, r, status, views.SignIn{Username: name, Next: next, Error: message, Wait: wait})
 	}
 	var user db.User
+	wrong := false
 	ok, err := s.logins.Attempt(ctx, name, ip, func(ctx context.Context) (bool, error) {
 		found, err := s.store.Read().UserByName(ctx, name)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
@@ -123,10 +116,19 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		if err == nil && !found.Disabled {
 			user, hash = found, found.PasswordHash.Reveal()
 		}
-		return s.hasher.Verify(ctx, hash, password)
+		good, err := s.hasher.Verify(ctx, hash, password)
+		wrong = err == nil && !good
+		return good, err
 	})
+	if wrong { // also when the failure itself could not be counted
+		if lost := s.note(r, s.signInEvent(r, name, db.DecisionDeny, "credentials")); lost != nil {
+			return lost
+		}
+	}
 	if refusal, waits := errors.AsType[*guard.Refusal](err); waits {
-		s.note(r, s.signInEvent(r, name, db.DecisionDeny, reasonWait))
+		if lost := s.note(r, s.signInEvent(r, name, db.DecisionDeny, reasonWait)); lost != nil {
+			return lost
+		}
 		w.Header().Set("Retry-After", seconds(refusal.RetryAfter))
 		return refuse(http.StatusTooManyRequests, wholeSeconds(refusal.RetryAfter), p.loc.T("signin.wait", "Seconds", seconds(refusal.RetryAfter)))
 	}
@@ -134,10 +136,29 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !ok {
-		s.note(r, s.signInEvent(r, name, db.DecisionDeny, "credentials"))
 		return refuse(http.StatusUnauthorized, 0, p.loc.T("signin.wrong"))
 	}
+	s.rehash(r, user, password)
 	return s.enter(w, r, user, next)
+}
+
+// rehash stores a password anew whose hash was made with other costs than today's, now that the password is at hand. It
+// can wait for the next sign-in if it does not work.
+func (s *Server) rehash(r *http.Request, user db.User, password string) {
+	ctx := r.Context()
+	if !s.hasher.NeedsRehash(user.PasswordHash.Reveal()) {
+		return
+	}
+	hash, err := s.hasher.Hash(ctx, password)
+	if err == nil {
+		err = s.store.Write(ctx, func(q *db.Queries) error {
+			_, err := q.Rehash(ctx, db.NewSecret(hash), user.ID, user.PasswordHash)
+			return err
+		})
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "password not hashed anew", "error", err, "request_id", requestID(r))
+	}
 }
 
 // enter begins a session for a user whose password was right. The audit row stands before the cookie is sent.

@@ -148,7 +148,7 @@ func (c *conn) transport(rc *rest.Config) (http.RoundTripper, error) {
 		MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
 		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
-	var rt http.RoundTripper = c.base
+	rt := unechoed(c.base)
 	if rt, err = transport.HTTPWrappersForConfig(tc, rt); err != nil {
 		return nil, fmt.Errorf("credentials of the cluster: %w", err)
 	}

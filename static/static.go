@@ -82,15 +82,6 @@ func Path(name string) string {
 	return prefix + strings.TrimSuffix(name, ext) + "." + a.hash + ext
 }
 
-// Names are the names of all files, for tests that walk them.
-func Names() []string {
-	var names []string
-	for name := range table() {
-		names = append(names, name)
-	}
-	return names
-}
-
 // Handler serves the files under /static/. An address with the right hash may be kept for ever; any other is 404, so
 // that a page of one version never gets the script of another.
 func Handler() http.Handler {

@@ -12,8 +12,9 @@ HTMX=4.0.1
 BASECOAT=1.0.2
 LUCIDE=1.62.0
 AXE=4.14.1
-ICONS="arrow-down arrow-up check chevron-down chevron-right chevrons-up-down circle-alert columns-3 copy ellipsis
-  info key-round keyboard lock log-out menu monitor moon refresh-cw sun sun-moon triangle-alert unplug user x"
+ICONS="arrow-down arrow-up bookmark check chevron-down chevron-right chevrons-up-down circle-alert circle-question-mark
+  columns-3 copy download ellipsis info key-round keyboard lock log-out menu monitor moon refresh-cw star sun sun-moon
+  triangle-alert unplug user x"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

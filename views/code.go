@@ -36,6 +36,17 @@ func yamlCode(text string) templ.Component {
 	})
 }
 
+// plainCode is text line by line.
+func plainCode(text string) templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		b := bufio.NewWriter(w)
+		for line := range strings.Lines(strings.TrimRight(text, "\n") + "\n") {
+			_, _ = b.WriteString(`<span class="l">` + escaped(line) + `</span>`)
+		}
+		return b.Flush()
+	})
+}
+
 // splitKey takes a line of YAML apart: what stands before its key, the key, and the rest. A line without a key is
 // all rest.
 func splitKey(line string) (indent, key, rest string) {

@@ -42,15 +42,15 @@ type ClusterRow struct {
 	Default     bool
 	ReadOnly    bool
 	Disabled    bool
-	// Known says that the counts below were read at some time.
-	Known               bool
-	Nodes, NodesReady   int
-	Pods, PodsRunning   int
-	NodesHref, PodsHref string
-	CPU, Memory         ui.Cell // requests of allocatable, with Max; zero cell shows a dash
-	Prometheus          ui.Status
-	Seen                time.Time // last contact
-	Actions             []ui.Action
+	// What is known was read at some time, and the person may see it.
+	NodesKnown, PodsKnown bool
+	Nodes, NodesReady     int
+	Pods, PodsRunning     int
+	NodesHref, PodsHref   string
+	CPU, Memory           ui.Cell // requests of allocatable, with Max; zero cell shows a dash
+	Prometheus            ui.Status
+	Seen                  time.Time // last contact
+	Actions               []ui.Action
 }
 
 // Trouble is one thing that is wrong.
@@ -646,7 +646,7 @@ func clusterRow(c ClusterRow, monitored bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = partOf(c.NodesReady, c.Nodes, c.Known, c.NodesHref).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = partOf(c.NodesReady, c.Nodes, c.NodesKnown, c.NodesHref).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -667,7 +667,7 @@ func clusterRow(c ClusterRow, monitored bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = partOf(c.PodsRunning, c.Pods, c.Known, c.PodsHref).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = partOf(c.PodsRunning, c.Pods, c.PodsKnown, c.PodsHref).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

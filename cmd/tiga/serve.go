@@ -134,7 +134,10 @@ func (c *serveCommand) server(store *db.Store, fleet *kube.Fleet, hub *live.Hub,
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	_, inCluster := os.LookupEnv("KUBERNETES_SERVICE_HOST")
+	var inCluster func() (kubeconfig.Context, error)
+	if isSet("KUBERNETES_SERVICE_HOST") {
+		inCluster = ownCluster
+	}
 	return handlers.New(handlers.Config{
 		Store: store, Fleet: fleet, Hub: hub, Authority: access.New(), Hasher: access.NewHasher(access.HasherConfig{}),
 		Catalogue: catalogue, Log: log, Metrics: registry, MetricsElsewhere: c.Web.MetricsListen != "", Site: site, TrustedProxies: proxies,
@@ -160,7 +163,7 @@ func (c *serveCommand) contexts(ctx context.Context, log *slog.Logger) ([]kubeco
 		}
 		return found, "kubeconfig", nil
 	}
-	own, err := kubeconfig.InCluster(os.Getenv, kubeconfig.ServiceAccountDir)
+	own, err := ownCluster()
 	if errors.Is(err, kubeconfig.ErrNotInCluster) {
 		log.InfoContext(ctx, "no kubeconfig found; add clusters in the browser")
 		return nil, "", nil
@@ -169,6 +172,11 @@ func (c *serveCommand) contexts(ctx context.Context, log *slog.Logger) ([]kubeco
 		return nil, "", fmt.Errorf("read the service account: %w", err)
 	}
 	return []kubeconfig.Context{own}, "in-cluster", nil
+}
+
+// ownCluster reads the service account of the pod that Tiga runs in.
+func ownCluster() (kubeconfig.Context, error) {
+	return kubeconfig.InCluster(os.Getenv, kubeconfig.ServiceAccountDir)
 }
 
 // greet tells whoever started the program where to go, on standard output. The one-time password stands nowhere else.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,11 +17,12 @@ import (
 	"tiga/db"
 	"tiga/db/seal"
 	"tiga/handlers/guard"
+	"tiga/kube/kubeconfig"
 )
 
 // storeSettings say where Tiga keeps what it must not forget.
 type storeSettings struct {
-	DataDir     string `help:"Directory for the SQLite store and the key file; made if missing." placeholder:"DIR" type:"path"`
+	DataDir     string `help:"Directory for the SQLite store, the key file, and audit rows that wait for a store that is away; made if missing." placeholder:"DIR" type:"path"`
 	DatabaseURL string `help:"PostgreSQL instead of SQLite: postgres://user:password@host/name." placeholder:"URL"`
 	KeyFile     string `help:"File with the key that seals cluster credentials: 32 bytes in base64, readable by the owner only. Made on first start with SQLite; must be given with PostgreSQL." placeholder:"FILE" type:"path"`
 }
@@ -78,7 +80,7 @@ func (s storeSettings) open(ctx context.Context, log *slog.Logger, readOnly bool
 	if err != nil {
 		return nil, err
 	}
-	store, err := db.Open(ctx, db.Config{URL: databaseURL, Keys: keys, Log: log, ReadOnly: readOnly})
+	store, err := db.Open(ctx, db.Config{URL: databaseURL, Keys: keys, Log: log, Spool: dir, ReadOnly: readOnly})
 	switch {
 	case errors.Is(err, db.ErrKeys):
 		return nil, settingError{setting: "--key-file", problem: "is not the one that this store was made with; nothing was changed", err: err}
@@ -158,29 +160,25 @@ func (s webSettings) check() error {
 	return nil
 }
 
-// operatorKubeconfigs are the files that the operator named, in order: the flag, KUBECONFIG, ~/.kube/config.
-// Only the last may be missing.
+// operatorKubeconfigs are the files that the operator named, in order: those of the flag, or those that kubectl would
+// read. Only ~/.kube/config, which nobody named, may be missing.
 func operatorKubeconfigs(flag string) ([]string, error) {
-	named := flag
-	if named == "" {
-		named = os.Getenv("KUBECONFIG")
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "" // then there is no default file to read
 	}
-	if named == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, nil //nolint:nilerr // no home directory: there is no default file to read
-		}
-		path := filepath.Join(home, ".kube", "config")
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-		return []string{path}, nil
-	}
-	paths := filepath.SplitList(named)
-	for _, path := range paths {
-		if _, err := os.Stat(path); err != nil {
+	named := cmp.Or(flag, os.Getenv("KUBECONFIG"))
+	var found []string
+	for _, path := range kubeconfig.Paths(func(string) string { return named }, home) {
+		_, err := os.Stat(path)
+		switch {
+		case err == nil:
+			found = append(found, path)
+		case named != "":
 			return nil, settingError{setting: "--kubeconfig", problem: "cannot be read; name an existing file or leave the setting out", err: err}
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, settingError{setting: "--kubeconfig", problem: "is not set, and the usual file cannot be read", err: err}
 		}
 	}
-	return paths, nil
+	return found, nil
 }

@@ -17,6 +17,9 @@ SELECT * FROM users ORDER BY lower(name), id;
 -- name: CountUsers :one
 SELECT count(*) FROM users;
 
+-- name: CountSignedIn :one
+SELECT count(*) FROM users WHERE last_login_at <> 0;
+
 -- name: UpdateUser :one
 UPDATE users SET display_name = $2, updated_at = $3 WHERE id = $1
 RETURNING *;
@@ -30,6 +33,10 @@ UPDATE users SET password_hash = sqlc.arg(password_hash), must_change_password =
     password_changed_at = sqlc.arg(now), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id)
 RETURNING *;
+
+-- name: Rehash :execrows
+-- The same password with another hash; nothing if the password was changed meanwhile.
+UPDATE users SET password_hash = sqlc.arg(new_hash) WHERE id = sqlc.arg(id) AND password_hash = sqlc.arg(old_hash);
 
 -- name: setUserDisabled :one
 UPDATE users SET disabled = $2, updated_at = $3 WHERE id = $1

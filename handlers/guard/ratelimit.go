@@ -146,10 +146,3 @@ func (l *Limiter) room(now time.Time, key string) *bucket {
 	l.keys[key] = b
 	return b
 }
-
-// Len returns how many keys are counted apart, for metrics.
-func (l *Limiter) Len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.keys)
-}

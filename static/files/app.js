@@ -120,6 +120,7 @@
       if (place) Object.assign(main, { target: place, swapSpec: { style: "innerHTML" } });
     }
     before = null;
+    if (main.target?.id === "main" && ctx.sourceElement?.id !== "refresh") leavePage();
     if (main.target?.id === "main" && /Morph$/.test(main.swapSpec.style)) {
       before = new Map();
       for (const row of all("#main tr[id]")) before.set(row.id, [...row.cells].map((c) => c.textContent));
@@ -148,6 +149,7 @@
       find("#main h1")?.focus({ preventScroll: true });
     }
     if (target === "dialog-body" && ctx.response?.status < 400) find("#dialog").showModal();
+    if (opener(ctx)) openSheet(opener(ctx));
     settle();
   });
   on("animationend", (e) => e.target.removeAttribute?.("data-js-changed"));
@@ -155,6 +157,7 @@
   // settle brings what the script keeps in the page up to date after anything was swapped.
   function settle() {
     settleToasts();
+    keepSelection();
     countSelected();
     for (const box of all("[data-narrow]")) if (box.value) narrow(box);
     markTheme();
@@ -185,6 +188,19 @@
     const menu = a.closest("[popover]");
     if (menu?.matches(":popover-open")) menu.hidePopover();
   });
+  on("submit", (e) => {
+    const menu = e.target.closest("[data-menu]:popover-open");
+    if (menu && e.target.method === "get") menu.hidePopover();
+  });
+  // A sheet that is read when it is opened shows up once it has arrived, at the link that asked for it.
+  const opener = (ctx) => ctx.sourceElement?.closest?.("[data-sheet]");
+  function openSheet(link) {
+    const sheet = find(link.dataset.sheet);
+    if (!sheet?.showPopover || !link.isConnected) return;
+    if (!sheet.matches(":popover-open")) sheet.showPopover({ source: link });
+    place(sheet, link);
+    (find("[data-narrow]", sheet) ?? find("input, a, button", sheet))?.focus();
+  }
   // tiga:done comes with the success of an action: the dialog closes, or its page is left.
   on("tiga:done", (e) => {
     const form = e.target.closest?.("form[data-next]");
@@ -240,9 +256,9 @@
     }
   }, true);
   // Browsers without anchors get the sheet's place counted out.
-  function place(menu) {
+  function place(menu, source) {
     if (!menu.matches(".menu") || CSS.supports("position-area: block-end")) return;
-    const button = find(`[popovertarget="${CSS.escape(menu.id)}"]`);
+    const button = source ?? find(`[popovertarget="${CSS.escape(menu.id)}"]`);
     if (!button) return;
     const b = button.getBoundingClientRect();
     const m = menu.getBoundingClientRect();
@@ -253,31 +269,93 @@
     menu.style.top = `${below ? b.bottom + 4 : b.top - m.height - 4}px`;
   }
 
+  // --- Columns ------------------------------------------------------------------------------------------------
+  // A column moves in the sheet; the order is kept when the form is sent.
+  click("[data-move]", (b, e) => {
+    const item = b.closest("[data-order-item]");
+    const movable = (i) => i && find("[data-move]", i);
+    const next = b.dataset.move < 0 ? item.previousElementSibling : item.nextElementSibling;
+    e.preventDefault();
+    if (!movable(next)) return;
+    if (b.dataset.move < 0) next.before(item);
+    else next.after(item);
+    b.focus();
+    for (const i of all("[data-order-item]", item.parentElement)) {
+      const up = find('[data-move="-1"]', i);
+      if (up) up.disabled = !movable(i.previousElementSibling);
+    }
+  });
+
   // --- Selection ----------------------------------------------------------------------------------------------
+  // What is selected is kept from page to page of one list: elsewhere are the values that other pages hold. Another
+  // filter, or another list, begins anew.
   const picks = () => all(".list [name=o]");
+  let elsewhere = new Set();
+  let listed = "";
+  let onPage = new Set();
+  function listKey() {
+    const at = new URL(location.href);
+    for (const key of ["page", "sort", "cols"]) at.searchParams.delete(key);
+    return at.pathname + at.search;
+  }
+  // keepSelection is called when the rows may have become others.
+  function keepSelection() {
+    const boxes = picks();
+    if (listed !== listKey()) {
+      listed = listKey();
+      elsewhere = new Set();
+      onPage = new Set();
+      last = "";
+    }
+    for (const b of boxes) if (elsewhere.delete(b.value)) b.checked = true;
+    onPage = new Set(boxes.filter((b) => b.checked).map((b) => b.value));
+  }
+  // leavePage remembers what is selected on a page that is about to be turned.
+  function leavePage() {
+    for (const value of onPage) elsewhere.add(value);
+  }
   function countSelected() {
     const boxes = picks();
-    const n = boxes.filter((b) => b.checked).length;
+    const here = boxes.filter((b) => b.checked);
+    onPage = new Set(here.map((b) => b.value));
+    const n = here.length + elsewhere.size;
     for (const label of all("[data-selected]")) label.textContent = label.dataset.selected.replace("{n}", n);
+    for (const bar of all(".bulk")) bar.toggleAttribute("data-js-selected", n > 0);
     const every = find("[data-select-all]");
     if (every) {
-      every.checked = n > 0 && n === boxes.length;
-      every.indeterminate = n > 0 && n < boxes.length;
+      every.checked = here.length > 0 && here.length === boxes.length;
+      every.indeterminate = here.length > 0 && here.length < boxes.length;
     }
   }
   function unselect() {
     for (const b of picks()) b.checked = false;
+    elsewhere.clear();
     countSelected();
   }
-  let last = null;
+  // selectTo selects everything between the row that was selected last and this one.
+  let last = "";
+  function selectTo(box) {
+    const boxes = picks();
+    const from = boxes.findIndex((b) => b.id === last);
+    if (from < 0) return;
+    const [a, b] = [from, boxes.indexOf(box)].sort((x, y) => x - y);
+    for (const between of boxes.slice(a, b + 1)) between.checked = box.checked;
+  }
   on("click", (e) => {
     if (!e.target.matches?.(".list [name=o]")) return;
-    if (e.shiftKey && last?.isConnected) {
-      const boxes = picks();
-      const [a, b] = [boxes.indexOf(last), boxes.indexOf(e.target)].sort((x, y) => x - y);
-      for (const box of boxes.slice(a, b + 1)) box.checked = e.target.checked;
+    if (e.shiftKey) selectTo(e.target);
+    last = e.target.id;
+  });
+  // The bar's actions are about all that is selected, on whichever page.
+  on("htmx:config:request", (e) => {
+    const { ctx } = e.detail;
+    if (!ctx.sourceElement?.closest?.(".bulk") || elsewhere.size === 0) return;
+    const at = new URL(ctx.request.action, location.href);
+    for (const value of elsewhere) {
+      if (ctx.request.body?.append) ctx.request.body.append("o", value);
+      else at.searchParams.append("o", value);
     }
-    last = e.target;
+    ctx.request.action = at.pathname + at.search;
   });
   on("change", (e) => {
     if (e.target.matches("[data-select-all]")) for (const b of picks()) b.checked = e.target.checked;
@@ -374,12 +452,22 @@
       case "k": move(-1); break;
       case "g": move("first"); break;
       case "G": move("last"); break;
-      case "x": document.activeElement?.closest("tr")?.querySelector("[name=o]")?.click(); break;
+      case "x": pickOf(document.activeElement)?.click(); break;
+      case "X": {
+        const box = pickOf(document.activeElement);
+        if (!box) return;
+        box.checked = true;
+        selectTo(box);
+        last = box.id;
+        countSelected();
+        break;
+      }
       case "?": find("#keys")?.showModal(); break;
       default: return;
     }
     e.preventDefault();
   });
+  const pickOf = (element) => element?.closest("tr")?.querySelector("[name=o]");
   // In an open sheet the arrows move along its lines.
   function arrows(e) {
     const menu = e.target.closest?.("[data-menu]:popover-open") ?? find("[data-menu]:popover-open");

@@ -259,7 +259,7 @@ func TestLinksSwapTheScreenAndBackReturns(t *testing.T) {
 	eval[any](b, `window.mine = true`)
 	b.until(`document.querySelector("#live")._htmx?.sse`)
 	b.do(chromedp.Click(chromedp.CSS(`tr[data-row] [data-row-link]`)))
-	b.until(`document.querySelector("#main h1")?.textContent.includes("api-5d8f7c-zzk1q")`)
+	b.until(`document.querySelector("#main h1")?.textContent.includes("api-5d8f7c-zzk1q") && document.activeElement.tagName === "H1" && document.title.startsWith("api-")`)
 	got := eval[string](b, `JSON.stringify([window.mine, location.pathname, document.title, document.activeElement.tagName, !document.querySelector("#namespace-switch"), scrollY])`)
 	if want := `[true,"/gallery/detail-pod","api-5d8f7c-zzk1q · production · Tiga","H1",true,0]`; got != want {
 		t.Errorf("same document, address, title, focus, no namespaces, top\n got %s\nwant %s", got, want)

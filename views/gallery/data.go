@@ -69,7 +69,7 @@ func (e Env) fleet(current string) *views.Shell {
 			{Items: []views.MenuItem{
 				{ID: "home", Text: e.w("Clusters", "集群"), Href: e.Mount + "home-many", Counted: true, Count: 7, Current: current == "home"},
 			}},
-			{Title: e.w("Administration", "管理"), Items: []views.MenuItem{
+			{ID: "administration", Title: e.w("Administration", "管理"), Items: []views.MenuItem{
 				{ID: "audit", Text: e.w("Audit", "审计"), Href: e.Mount + "audit-many", Current: current == "audit"},
 				{ID: "settings", Text: e.w("Cluster settings", "集群设置"), Href: e.Mount + "settings-many", Current: current == "settings"},
 			}},
@@ -88,8 +88,8 @@ func (e Env) inCluster(current string, namespaces ...string) *views.Shell {
 		Clusters: e.choices("production"),
 		Menu: []views.MenuGroup{
 			{Items: []views.MenuItem{{ID: "overview", Text: e.w("Overview", "概览"), Href: e.Mount + "overview", Current: current == "overview"}}},
-			{Title: e.w("Workloads", "工作负载"), Items: []views.MenuItem{item("pods", "Pods", 10010, 14), item("deployments", "Deployments", 212, 0)}},
-			{Title: e.w("Cluster", "集群"), Items: []views.MenuItem{item("nodes", "Nodes", 12, 0), item("namespaces", "Namespaces", 50, 0), item("events", "Events", 1204, 7)}},
+			{ID: "workloads", Title: e.w("Workloads", "工作负载"), Items: []views.MenuItem{item("pods", "Pods", 10010, 14), item("deployments", "Deployments", 212, 0)}},
+			{ID: "cluster", Title: e.w("Cluster", "集群"), Items: []views.MenuItem{item("nodes", "Nodes", 12, 0), item("namespaces", "Namespaces", 50, 0), item("events", "Events", 1204, 7)}},
 		},
 		User: e.user(), Languages: e.languages(), Here: e.Mount + "list-many",
 	}

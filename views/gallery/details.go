@@ -2,8 +2,11 @@ package gallery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 
 	"tiga/views"
 	"tiga/views/ui"
@@ -15,9 +18,21 @@ func (e Env) object(kind, name string, status ui.Status, actions []ui.Action) vi
 		Kind:   kind, Name: name, Status: status, Fresh: e.live(), Actions: actions,
 		Tabs: []views.Tab{
 			{ID: "overview", Text: e.w("Overview", "概览"), Href: e.Mount + "detail-pod", Current: true},
+			{ID: "pods", Text: "Pods", Href: e.Mount + "detail-pods", Count: 3},
+			{ID: "events", Text: e.w("Events", "事件"), Href: e.Mount + "detail-events", Count: 1204},
 			{ID: "yaml", Text: "YAML", Href: e.Mount + "detail-yaml"},
+			{ID: "describe", Text: e.w("Describe", "描述"), Href: e.Mount + "detail-describe"},
 		},
 	}
+}
+
+// at makes another tab of the object the current one.
+func at(o views.Object, tab string) views.Object {
+	o.Tabs = slices.Clone(o.Tabs)
+	for i := range o.Tabs {
+		o.Tabs[i].Current = o.Tabs[i].ID == tab
+	}
+	return o
 }
 
 func details(e Env) []Story {
@@ -26,25 +41,29 @@ func details(e Env) []Story {
 		s.Page.Shell.Namespaces = nil
 		return s
 	}
-	yaml := views.Manifest{Object: e.podDetail().Object, Text: podYAML, Download: e.Mount + "detail-yaml", FieldsHidden: true}
-	yaml.Object.Tabs[0].Current, yaml.Object.Tabs[1].Current = false, true
+	yaml := views.Manifest{Object: at(e.podDetail().Object, "yaml"), Text: podYAML, Download: e.Mount + "detail-yaml", ManagedHref: e.Mount + "detail-yaml?managed=1"}
 	secret := yaml
-	secret.Redacted = true
+	secret.Redacted, secret.ManagedHref = true, ""
 	secret.Text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: api-db\ndata:\n  password: '••• 24 bytes'\n  evil: '" + script + rtl + "'\n"
 	manifest := func(name string, m views.Manifest) Story {
 		s := Story{Name: name, Page: views.Page{Title: m.Object.Name, Shell: e.inCluster("pods"), Body: views.ManifestPage(m)}}
 		s.Page.Shell.Namespaces = nil
 		return s
 	}
-	bare := views.Detail{Object: e.object("Pod", "lonely", ui.Status{}, nil), EventsKnown: true}
+	bare := views.Detail{Object: e.object("Pod", "lonely", ui.Status{}, nil), Events: &views.EventsBox{Known: true}}
 	bare.Object.Tabs = bare.Object.Tabs[:1]
 	gone := e.podDetail()
-	gone.Object.Gone = &ui.Problem{Title: e.w("The resource has been deleted", "该资源已被删除"), Detail: "pods \"api-5d8f7c-zzk1q\" not found", Advice: e.w("What you see is the last known state.", "当前显示的是最后一次已知的状态。"), Tone: ui.ToneWarn, Links: []ui.Link{{Text: e.w("Back to the list", "返回列表"), Href: e.Mount + "list-many"}}}
-	gone.Object.Actions, gone.EventsKnown, gone.Events = nil, false, nil
-	return []Story{
+	gone.Object.Problem = &ui.Problem{Title: e.w("The resource has been deleted", "该资源已被删除"), Detail: "pods \"api-5d8f7c-zzk1q\" not found", Advice: e.w("What you see is the last known state.", "当前显示的是最后一次已知的状态。"), Tone: ui.ToneWarn, Links: []ui.Link{{Text: e.w("Back to the list", "返回列表"), Href: e.Mount + "list-many"}}}
+	gone.Object.Actions, gone.Events = nil, &views.EventsBox{Missing: e.w("The right to list events in production / shop is missing.", "缺少在 production / shop 中对 events 执行 list 的权限。")}
+	tab := func(name, title string, body templ.Component) Story {
+		s := page(name, title, bare)
+		s.Page.Body = body
+		return s
+	}
+	return append([]Story{
 		page("detail-pod", "api-5d8f7c-zzk1q", e.podDetail()), page("detail-deployment", "api", e.deploymentDetail()), manifest("detail-yaml", yaml), manifest("detail-secret", secret),
 		page("detail-bare", "lonely", bare), page("detail-gone", "api-5d8f7c-zzk1q", gone), page("detail-hostile", "hostile", e.hostileDetail()),
-	}
+	}, e.detailTabs(page, tab)...)
 }
 
 func (e Env) podDetail() views.Detail {
@@ -57,11 +76,17 @@ func (e Env) podDetail() views.Detail {
 			{Type: "Initialized", Status: ui.Status{Word: "True", Tone: ui.ToneOK}, Changed: e.ago(5 * time.Hour)},
 		},
 		Containers: []views.Container{
-			{Name: "api", Image: "registry.example.com/shop/api:1.9.0@sha256:8d2c…", Running: true, Restarts: 81, Status: ui.Status{Word: "CrashLoopBackOff", Reason: e.w("back-off 5m0s restarting failed container", "重启失败的容器，退避 5m0s"), Tone: ui.ToneBad}, Last: ui.Status{Word: "OOMKilled", Reason: e.w("exit 137", "退出码 137"), Tone: ui.ToneBad, Since: e.ago(3 * time.Minute)}, CPU: views.ContainerResource{Request: .2, Limit: 1}, Memory: views.ContainerResource{Request: 134217728, Limit: 268435456}, Ports: []string{"http 8080/TCP", "metrics 9090/TCP"}},
-			{Name: "envoy", Role: "sidecar", Image: "envoyproxy/envoy:v1.34.1", Running: true, Status: ui.Status{Word: "Running", Tone: ui.ToneOK, Since: e.ago(5 * time.Hour)}, CPU: views.ContainerResource{Request: .1}, Memory: views.ContainerResource{Request: 67108864}},
+			{
+				Name: "api", Image: "registry.example.com/shop/api:1.9.0@sha256:8d2c…", Running: true, Restarts: 81, Status: ui.Status{Word: "CrashLoopBackOff", Reason: e.w("back-off 5m0s restarting failed container", "重启失败的容器，退避 5m0s"), Tone: ui.ToneBad}, Last: ui.Status{Word: "OOMKilled", Reason: e.w("exit 137", "退出码 137"), Tone: ui.ToneBad, Since: e.ago(3 * time.Minute)}, Resources: e.resources(.2, 1, 134217728, 268435456), Ports: []string{"http 8080/TCP", "metrics 9090/TCP"},
+				RunsAs: "runAsNonRoot, uid 1000, drop ALL", Command: []string{"/api", "--listen=:8080", "--motd=don't panic"}, Probes: []views.Probe{
+					{Kind: e.w("Readiness", "就绪探针"), What: "http-get :8080/ready", Timing: "delay=0s timeout=1s period=10s #success=1 #failure=3"},
+					{Kind: e.w("Liveness", "存活探针"), What: "exec /bin/check --deep", Timing: "delay=30s timeout=1s period=10s #success=1 #failure=3"},
+				}, Env: e.variables(), Mounts: e.mounts(),
+			},
+			{Name: "envoy", Role: "sidecar", Image: "envoyproxy/envoy:v1.34.1", Running: true, Status: ui.Status{Word: "Running", Tone: ui.ToneOK, Since: e.ago(5 * time.Hour)}, Resources: e.resources(.1, 0, 67108864, 0)},
 			{Name: "migrate", Role: "init", Image: "registry.example.com/shop/migrate:1.9.0", Running: true, Status: ui.Status{Word: "Completed", Tone: ui.ToneIdle}},
 		},
-		Events: e.events(4), EventsKnown: true,
+		Events: &views.EventsBox{Events: e.events(4), Total: 1204, Known: true, Href: e.Mount + "detail-events"},
 		Facts: []ui.Fact{
 			{Label: e.w("Node", "节点"), Cells: []ui.Cell{{Text: "node-02", Form: ui.FormName, Href: e.Mount + "detail-pod"}}},
 			{Label: e.w("Pod IP", "Pod IP"), Lines: []string{"10.1.3.8", "fd00:10:1::308"}},
@@ -124,7 +149,14 @@ func (e Env) hostileDetail() views.Detail {
 		d.Annotations = append(d.Annotations, ui.Pair{Key: fmt.Sprintf("example.com/%02d-%s", i, rtl), Value: strings.Repeat(script, 3)})
 	}
 	d.Facts = append(d.Facts, ui.Fact{Label: script, Cells: []ui.Cell{{Text: long(200), Form: ui.FormName}}, Lines: []string{hxTag}})
-	d.Events[0].Message, d.Events[0].Reason, d.Events[0].Object.Text = hxTag+rtl, script, long(253)
+	d.Events.Events[0].Message, d.Events.Events[0].Reason, d.Events.Events[0].Object.Text = hxTag+rtl, script, long(253)
+	c := &d.Containers[0]
+	c.Env = append(c.Env, views.EnvVar{Name: long(120), Value: strings.Repeat(script, 40)}, views.EnvVar{Name: rtl, From: ui.Link{Text: hxTag, Note: "ConfigMap", Href: "javascript:window.__pwned=1"}, Key: script})
+	c.Mounts = append(c.Mounts, views.Mount{Path: "/" + long(300), Volume: hxTag, What: script, SubPath: rtl, ReadOnly: true})
+	c.Command, c.RunsAs = []string{script, long(400), "'"}, hxTag
+	c.Probes = []views.Probe{{Kind: e.w("Startup", "启动探针"), What: hxTag + long(200), Timing: "delay=0s timeout=1s period=10s #success=1 #failure=3"}}
+	d.Tables = []views.Table{{ID: "rules", Title: e.w("Rules", "规则"), Total: 1, Columns: []views.Column{{ID: "a", Title: "A"}, {ID: "b", Title: "B"}}, Rows: [][]ui.Cell{{{Text: script, Form: ui.FormName, Href: "javascript:window.__pwned=1"}, {Text: long(300) + hxTag}}}}}
+	d.Entries = []views.Datum{{Key: script, Size: 40, Text: hxTag + rtl}, {Key: long(253), Size: 1 << 20, Text: strings.Repeat(long(100)+"\n", 30), Cut: true}}
 	return d
 }
 

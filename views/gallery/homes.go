@@ -23,10 +23,10 @@ func homes(e Env) []Story {
 	many := views.Home{
 		Fresh: e.live(), Add: e.Mount + "cluster-add",
 		Clusters: []views.ClusterRow{
-			{ID: "1", Name: "production", Environment: prod, Status: e.healthy(), Version: "v1.37.2", Default: true, Known: true, Nodes: 12, NodesReady: 12, Pods: 10010, PodsRunning: 9981, CPU: usage(52), Memory: usage(64), Seen: e.ago(3 * time.Second), Actions: actions},
-			{ID: "2", Name: "staging", Environment: staging, Status: e.healthy(), Version: "v1.37.2", Known: true, Nodes: 5, NodesReady: 5, Pods: 212, PodsRunning: 212, CPU: usage(20), Memory: usage(31), Seen: e.ago(4 * time.Second), Actions: actions},
-			{ID: "3", Name: "dev", Status: ui.Status{Word: e.w("Warning", "警告"), Reason: e.w("node-03 not ready", "node-03 未就绪"), Tone: ui.ToneWarn, Since: e.ago(8 * time.Minute)}, Version: "v1.36.4", ReadOnly: true, Known: true, Nodes: 3, NodesReady: 2, Pods: 104, PodsRunning: 98, CPU: usage(33), Memory: usage(86), Seen: e.ago(5 * time.Second), Actions: actions},
-			{ID: "4", Name: "edge-fra", Status: ui.Status{Word: e.w("Unavailable", "不可达"), Reason: e.w("connection timed out", "连接超时"), Tone: ui.ToneBad, Since: e.ago(14 * time.Minute)}, Version: "v1.34.9+k3s1", Known: true, Nodes: 3, NodesReady: 3, Pods: 41, PodsRunning: 41, Seen: e.ago(14 * time.Minute), Actions: actions},
+			{ID: "1", Name: "production", Environment: prod, Status: e.healthy(), Version: "v1.37.2", Default: true, NodesKnown: true, PodsKnown: true, Nodes: 12, NodesReady: 12, Pods: 10010, PodsRunning: 9981, CPU: usage(52), Memory: usage(64), Seen: e.ago(3 * time.Second), Actions: actions},
+			{ID: "2", Name: "staging", Environment: staging, Status: e.healthy(), Version: "v1.37.2", NodesKnown: true, PodsKnown: true, Nodes: 5, NodesReady: 5, Pods: 212, PodsRunning: 212, CPU: usage(20), Memory: usage(31), Seen: e.ago(4 * time.Second), Actions: actions},
+			{ID: "3", Name: "dev", Status: ui.Status{Word: e.w("Warning", "警告"), Reason: e.w("node-03 not ready", "node-03 未就绪"), Tone: ui.ToneWarn, Since: e.ago(8 * time.Minute)}, Version: "v1.36.4", ReadOnly: true, NodesKnown: true, PodsKnown: true, Nodes: 3, NodesReady: 2, Pods: 104, PodsRunning: 98, CPU: usage(33), Memory: usage(86), Seen: e.ago(5 * time.Second), Actions: actions},
+			{ID: "4", Name: "edge-fra", Status: ui.Status{Word: e.w("Unavailable", "不可达"), Reason: e.w("connection timed out", "连接超时"), Tone: ui.ToneBad, Since: e.ago(14 * time.Minute)}, Version: "v1.34.9+k3s1", NodesKnown: true, PodsKnown: true, Nodes: 3, NodesReady: 3, Pods: 41, PodsRunning: 41, Seen: e.ago(14 * time.Minute), Actions: actions},
 			{ID: "5", Name: "edge-ams", Status: ui.Status{Word: e.w("Error", "错误"), Reason: e.w("the API server refuses the credentials (401)", "API 服务器拒绝凭据（401）"), Tone: ui.ToneBad, Since: e.ago(51 * time.Hour)}, Actions: actions},
 			{ID: "6", Name: "lab-1", Status: ui.Status{Word: e.w("Disabled", "已停用"), Tone: ui.ToneIdle}, Disabled: true, Actions: actions},
 		},

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"tiga/views"
@@ -24,6 +25,7 @@ func lists(e Env) []Story {
 	filtered.Filter.Query, filtered.Matched = "app=api !running", 14
 	filtered.Pager = views.Pager{From: 1, To: 14, Of: 14, Page: 1, Pages: 1}
 	filtered.Facets[0].Options[0].On = true
+	filtered.Facets[2].Options = []views.FacetOption{{Text: "node-02", Count: 8, On: true, Href: e.Mount + "list-many"}, {Text: "node-05", Count: 6, On: true, Href: e.Mount + "list-many"}}
 	wrong := filtered
 	wrong.Filter.Query, wrong.Filter.Error = "app=(", e.w("At character 5: a value cannot begin with “(”.", "第 5 个字符：值不能以“(”开头。")
 	stale := e.pods(9)
@@ -42,7 +44,42 @@ func lists(e Env) []Story {
 		return l
 	}())
 	limited.Page.Shell.Namespaces.Limited = true
+	own := e.pods(5)
+	own.Compact, own.Chooser.Compact, own.Star.On = true, true, true
+	own.Chooser.Columns = append(own.Chooser.Columns, ui.Option{Value: "label:app.kubernetes.io/name", Text: "app.kubernetes.io/name", Chosen: true})
+	own.Saved.Views = []views.SavedView{
+		{ID: 1, Name: e.w("Not well", "异常"), Href: e.Mount + "list-filtered", Post: e.Mount + "retry", Pinned: true, Current: true},
+		{ID: 2, Name: script, Href: e.Mount + "list-many", Post: e.Mount + "retry"},
+		{ID: 3, Name: long(80), Href: e.Mount + "list-many", Post: e.Mount + "retry"},
+	}
+	own.Fallback = e.w("Tiga knows Gateway at v1, v1beta1; this cluster serves v2: shown by the columns of its definition.", "Tiga 了解 Gateway 的 v1, v1beta1 版本，此集群提供的是 v2：按其定义中的列显示。")
+	own.Dropped = 3
+	kept := page("list-own", own)
+	item := func(id, text string) views.MenuItem {
+		return views.MenuItem{ID: id, Text: text, Href: e.Mount + "list-many"}
+	}
+	kept.Page.Shell.Menu = append([]views.MenuGroup{{ID: "favourites", Title: e.w("Favourites", "收藏"), Items: []views.MenuItem{item("favourite-pods", "Pods")}}}, kept.Page.Shell.Menu...)
+	pinned := item("view-1", own.Saved.Views[0].Name)
+	pinned.Under = true
+	workloads := kept.Page.Shell.Menu[2].Items
+	kept.Page.Shell.Menu[2].Items = append([]views.MenuItem{workloads[0], pinned}, workloads[1:]...)
+	usage := e.pods(4)
+	usage.Columns = slices.Insert(usage.Columns, 5, views.Column{ID: "cpu_usage", Title: e.w("CPU used", "CPU 用量"), Right: true, Href: e.Mount + "list-many"}, views.Column{ID: "memory_usage", Title: e.w("Memory used", "内存用量"), Right: true, Href: e.Mount + "list-many"})
+	for i, of := range []struct {
+		cpu, memory float64
+		tone        ui.Tone
+	}{{0.044, 251, ui.ToneBad}, {0.04, 222, ui.ToneWarn}, {}, {0.41, 90, ui.ToneNone}} {
+		cpu, memory := ui.Cell{Num: of.cpu, Form: ui.FormCPU, Max: 1}, ui.Cell{Num: of.memory * (1 << 20), Form: ui.FormBytes, Max: 256 << 20, Tone: of.tone}
+		if of.cpu == 0 {
+			cpu, memory = ui.Cell{}, ui.Cell{}
+		}
+		usage.Rows[i].Cells = slices.Insert(usage.Rows[i].Cells, 5, cpu, memory)
+	}
+	full := e.pods(1)
+	full.Saved.Full = true
+	facet := Story{Name: "list-facet", Page: views.Page{Title: e.w("Pods by Node", "按节点筛选 Pods"), Shell: e.inCluster("pods"), Body: views.FacetPage(e.facetSheet())}}
 	return []Story{
+		kept, facet, page("list-views-full", full), page("list-usage", usage),
 		page("list-many", many, "shop", "data"), page("list-few", few), page("list-one", single), page("list-filtered", filtered), page("list-wrong-filter", wrong),
 		page("list-hostile", e.hostilePods(), "shop", "data", "payments"), nodes, limited, banner, readOnly,
 		state("list-empty", func(l *views.List) { l.State, l.Total, l.Matched, l.Facets = views.ListEmpty, 0, 0, nil }),
@@ -83,9 +120,9 @@ func (e Env) pods(n int) views.List {
 		Filter: views.ListFilter{Action: e.Mount + "list-many", Keep: []ui.Pair{{Key: "ns", Value: "shop"}, {Key: "ns", Value: "data"}}, Clear: e.Mount + "list-many"},
 		Facets: []views.Facet{{ID: "status", Title: e.w("Status", "状态"), Options: []views.FacetOption{
 			{Text: "CrashLoopBackOff", Count: 12, Tone: ui.ToneBad}, {Text: "Pending", Count: 2, Tone: ui.ToneWarn}, {Text: "Running", Count: 9981, Tone: ui.ToneOK}, {Text: "Completed", Count: 15, Tone: ui.ToneIdle},
-		}}, {ID: "node", Title: e.w("Node", "节点"), Options: []views.FacetOption{{Text: "node-01", Count: 871}, {Text: "node-02", Count: 840}, {Text: "node-03", Count: 822}}}},
+		}}, {ID: "namespace", Title: e.w("Namespace", "命名空间"), Sheet: e.Mount + "list-facet"}, {ID: "node", Title: e.w("Node", "节点"), Sheet: e.Mount + "list-facet"}},
 		Columns: e.columns(),
-		Chooser: views.Chooser{Action: e.Mount + "list-many", Reset: e.Mount + "list-many", Columns: []ui.Option{
+		Chooser: views.Chooser{Post: e.Mount + "list-many", Query: "ns=shop", Labels: []string{"app", "app.kubernetes.io/name"}, Columns: []ui.Option{
 			{Value: "name", Text: e.w("Name", "名称"), Chosen: true, Refused: true},
 			{Value: "namespace", Text: e.w("Namespace", "命名空间"), Chosen: true},
 			{Value: "ready", Text: e.w("Ready", "就绪"), Chosen: true},
@@ -93,6 +130,9 @@ func (e Env) pods(n int) views.List {
 			{Value: "qos", Text: "QoS"},
 		}},
 		Bulk:    []ui.Action{{ID: "delete", Text: e.w("Delete", "删除"), Href: e.Mount + "action-bulk", Danger: true, Dialog: true}},
+		Star:    &views.Star{Post: e.Mount + "retry", Query: "ns=shop"},
+		Saved:   &views.SavedViews{Post: e.Mount + "retry", Query: "ns=shop&q=app%3Dapi", Here: e.Mount + "list-many"},
+		Export:  []ui.Link{{Text: "CSV", Note: e.w("for spreadsheets", "用于电子表格"), Href: e.Mount + "list-many?as=csv"}, {Text: "JSON", Note: e.w("for programs", "用于程序"), Href: e.Mount + "list-many?as=json"}},
 		Pager:   views.Pager{From: 1, To: 100, Of: 10010, Page: 1, Pages: 101, Next: e.Mount + "list-many?page=2"},
 		Refresh: e.Mount + "retry",
 	}
@@ -195,3 +235,17 @@ func (e Env) nodes() views.List {
 
 // Pods is the list of pods with n rows, for pages that change while they are looked at.
 func Pods(e Env, n int) views.List { return e.pods(n) }
+
+// facetSheet is the values of a facet, more than are shown.
+func (e Env) facetSheet() views.FacetSheet {
+	m := views.FacetSheet{
+		Title: e.w("Pods by Node", "按节点筛选 Pods"), Name: "f.node", Action: e.Mount + "list-many", Keep: []ui.Pair{{Key: "q", Value: "app=api"}},
+		Clear: e.Mount + "list-many", More: 14,
+	}
+	for i := range 9 {
+		name := fmt.Sprintf("node-%02d", i+1)
+		m.Options = append(m.Options, views.FacetOption{Value: name, Text: name, Count: 871 - 17*i, On: i < 2, Href: e.Mount + "list-filtered"})
+	}
+	m.Options = append(m.Options, views.FacetOption{Value: script, Text: script, Count: 1, Href: e.Mount + "list-filtered"})
+	return m
+}

@@ -26,7 +26,7 @@ func accounts(e Env) []Story {
 			{Name: "ci", Role: "operator", Created: e.ago(40 * day), Expires: e.Now.Add(50 * day), Used: e.ago(4 * time.Minute), Revoke: e.Mount + "retry"},
 			{Name: "dashboard", Role: "viewer", Created: e.ago(400 * day), Expired: true, Revoke: e.Mount + "retry"},
 		},
-		NewToken: views.TokenForm{Roles: []ui.Option{{Value: "viewer", Text: "viewer"}, {Value: "operator", Text: "operator"}}, Lifetimes: []ui.Option{{Value: "30", Text: e.w("30 days", "30 天")}, {Value: "90", Text: e.w("90 days", "90 天"), Chosen: true}}},
+		NewToken: &views.TokenForm{Roles: []ui.Option{{Value: "viewer", Text: "viewer"}, {Value: "operator", Text: "operator"}}, Lifetimes: []ui.Option{{Value: "30", Text: e.w("30 days", "30 天")}, {Value: "90", Text: e.w("90 days", "90 天"), Chosen: true}}},
 	}
 	made := account
 	made.SecretName, made.Secret = "ci-2", "tiga_4f9c2b7e81d04a6fb0e3c5d2a1987654_f00dcafe"
@@ -36,10 +36,20 @@ func accounts(e Env) []Story {
 	must := account
 	must.Password = &views.PasswordForm{MustChange: true, MinLength: 15, CurrentError: e.w("That is not your current password.", "当前密码不正确。"), NewError: e.w("15 characters at least.", "至少 15 个字符。"), AgainError: e.w("The two are not the same.", "两次输入不一致。")}
 	must.Tokens = nil
+	proof := ui.Field{
+		Type: ui.FieldPassword, Name: "proof", ID: "revoke-proof", Label: e.w("Your password", "您的密码"), Required: true, Autocomplete: "current-password",
+		Error: e.w("That is not your password.", "密码不正确。"), Focus: true,
+	}
+	asked := account
+	asked.Docs = e.Mount + "api-docs"
+	asked.Revoking = &views.TokenRevocation{Title: e.w("Revoke token ci?", "撤销令牌 ci？"), Post: e.Mount + "retry", Proof: proof}
+	form := *account.NewToken
+	proof.ID, proof.Error, proof.Focus, proof.Help = "token-proof", "", false, e.w("Asked for again, because this changes who or what can sign in.", "此操作会改变谁可以登录，因此需要再次输入密码。")
+	form.Proof, asked.NewToken = &proof, &form
 	page := func(name string, a views.Account) Story {
 		return Story{Name: name, Page: views.Page{Title: e.w("Your account", "我的账户"), Shell: e.fleet(""), Body: views.AccountPage(a)}}
 	}
-	return []Story{signIn("signin", in), signIn("signin-wrong", wrong), signIn("signin-first", first), page("account", account), page("account-token", made), page("account-must-change", must), page("account-hostile", hostile)}
+	return []Story{signIn("signin", in), signIn("signin-wrong", wrong), signIn("signin-first", first), page("account", account), page("account-token", made), page("account-must-change", must), page("account-proof", asked), page("account-hostile", hostile)}
 }
 
 func problems(e Env) []Story {

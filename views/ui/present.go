@@ -3,9 +3,7 @@ package ui
 import (
 	"context"
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 )
 
 func toneClass(t Tone) string {
@@ -65,19 +63,15 @@ func freshWord(s FreshState) string {
 	return "ui.fresh.stale"
 }
 
-// plain is the text of a cell's value in the rendering's language.
-func plain(ctx context.Context, c Cell) string {
-	l := env(ctx).Locale
-	if c.Text != "" {
-		return Visible(c.Text)
-	}
-	switch c.Form {
+// figure writes a number in a form; "" for the forms that are written from something else.
+func figure(l Locale, form Form, n float64) string {
+	switch form {
 	case FormNumber:
-		return l.Number(c.Num)
+		return l.Number(n)
 	case FormCPU:
-		return l.CPU(c.Num)
+		return l.CPU(n)
 	case FormBytes:
-		return l.Bytes(c.Num)
+		return l.Bytes(n)
 	case FormText, FormName, FormAge, FormRatio, FormStatus, FormTime:
 	}
 	return ""
@@ -85,7 +79,7 @@ func plain(ctx context.Context, c Cell) string {
 
 // Figure writes a number in the given form.
 func Figure(ctx context.Context, form Form, n float64) string {
-	return plain(ctx, Cell{Form: form, Num: n})
+	return figure(env(ctx).Locale, form, n)
 }
 
 // Percent is part of whole in words, or "" where there is no whole.
@@ -121,11 +115,6 @@ func (f Form) Right() bool {
 
 // longWord is how many bytes of a status stay on one line.
 const longWord = 32
-
-// classes joins the names that are not empty.
-func classes(names ...string) string {
-	return strings.Join(slices.DeleteFunc(names, func(n string) bool { return n == "" }), " ")
-}
 
 func longClass(word string) string {
 	if len(word) > longWord {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,33 @@ func TestA21_LocalKeepsAddressesHere(t *testing.T) {
 		if got := Local(bad); got != "#" {
 			t.Errorf("Local(%q) = %q, want #", bad, got)
 		}
+	}
+}
+
+// TestA21_MarkupEscapes proves it for what is written by hand; the stories prove it for the parts made of it.
+func TestA21_MarkupEscapes(t *testing.T) {
+	var b strings.Builder
+	hostile := "\"><script>'&\u202e"
+	part := Part(func(m *Markup) {
+		m.Attribute(`<a title="`, hostile)
+		m.Address(` href="`, "javascript:alert(1)")
+		m.Address(` hx-get="`, `/x"onclick="y`)
+		m.HTML(`>`)
+		m.Text(hostile)
+		m.HTML(`</a>`)
+	})
+	if err := part.Render(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	const escaped = `&#34;&gt;&lt;script&gt;&#39;&amp;`
+	want := `<a title="` + escaped + "\u202e" + `" href="#" hx-get="/x&#34;onclick=&#34;y">` + escaped + `\u202e</a>`
+	if b.String() != want {
+		t.Errorf("written is %s, want %s", b.String(), want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := part.Render(ctx, &b); err == nil {
+		t.Error("a part is written for a browser that has left")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // the marks that turn the direction of writing. Text from a cluster is shown through it, so that a name cannot pose
 // as another.
 func Visible(s string) string {
-	if !strings.ContainsFunc(s, hidden) {
+	if tame(s) || !strings.ContainsFunc(s, hidden) {
 		return s
 	}
 	var b strings.Builder
