@@ -19,7 +19,7 @@ func (s *Server) stateFor(r *http.Request, cluster string, st kube.State) kube.S
 	if !s.listsAll(r, cluster, kindNodes) {
 		st.Nodes, st.NodesReady, st.NodesKnown = 0, 0, false
 		if strings.HasPrefix(st.Reason.ID, "cluster.node_not_ready") || strings.HasPrefix(st.Reason.ID, "cluster.nodes_not_ready") {
-			st.Reason = kinds.Message{ID: "cluster.some_not_ready"}
+			st.Reason = kinds.Message{ID: "state.some_not_ready"}
 		}
 	}
 	shown := slices.DeleteFunc(slices.Clone(st.Namespaces), func(ns string) bool { return !s.authority.SeesNamespace(subjectOf(r), cluster, ns) })

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // CronJobs name time zones, and an image may hold none
 
 	"github.com/alecthomas/kong"
 )

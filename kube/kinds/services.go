@@ -120,12 +120,8 @@ func answering(s Status, n endpointCounts, selector string) Status {
 		if s.Word == "" {
 			s = Status{Word: "Ready", Tone: ToneOK}
 		}
-		switch {
-		case s.Tone > ToneOK:
-		case n.ready < n.wanted:
+		if s.Tone <= ToneOK && n.ready < n.wanted { // how many there are says the column of that name
 			s.Tone, s.Reason = ToneWarn, Message{ID: "endpoints.some", Args: args}
-		default:
-			s.Reason = Message{ID: "service.ready", Args: map[string]any{"Count": n.ready}}
 		}
 		return s
 	}
