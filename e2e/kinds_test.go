@@ -369,8 +369,13 @@ func sameValue(want any, got tableCell) bool {
 	case "<none>", "<unknown>", "<nil>", "<unset>", "N/A":
 		text = ""
 	}
-	if q, err := resource.ParseQuantity(text); err == nil && got.Text == "" && got.Value != nil {
-		return q.AsApproximateFloat64() == *got.Value
+	if got.Value != nil {
+		if q, err := resource.ParseQuantity(text); err == nil && q.AsApproximateFloat64() == *got.Value {
+			return true
+		}
+		if f, err := strconv.ParseFloat(text, 64); err == nil && f == *got.Value {
+			return true
+		}
 	}
 	ours := strings.ReplaceAll(got.Text, ", ", ",")
 	return strings.EqualFold(ours, strings.ReplaceAll(text, ", ", ",")) || ours == "" && (got.figure() == text || text == "0" && got.Value == nil)

@@ -126,6 +126,9 @@ func longClass(word string) string {
 // shortName is how many bytes of a name never break: names of nodes and versions stay in one piece.
 const shortName = 16
 
+// shortWords is the same for text.
+const shortWords = 14
+
 // CellClass is the class of the table cell around a value.
 func CellClass(c Cell) string {
 	switch {
@@ -139,6 +142,8 @@ func CellClass(c Cell) string {
 		return "mono"
 	case c.Form == FormStatus:
 		return "state"
+	case c.Text != "" && len(c.Text) <= shortWords:
+		return "nowrap" // a namespace, a type: in two lines it costs more height than it saves width
 	}
 	return ""
 }
