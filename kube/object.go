@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/yaml"
+	goyaml "sigs.k8s.io/yaml/goyaml.v2"
 
 	"tiga/access"
 	"tiga/kube/cache"
@@ -113,7 +113,9 @@ func (o Object) YAML(opts YAMLOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return yaml.Marshal(fields)
+	// Not by way of JSON, as it is usually done: a reader of YAML takes neither every character nor keys of every length
+	// of JSON, so that whoever may write an object could make one that has no YAML.
+	return goyaml.Marshal(fields)
 }
 
 // Tree is the object as its JSON has it, with its kind and version; a Secret's values are their lengths.

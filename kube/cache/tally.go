@@ -30,15 +30,34 @@ func (s *store) tally(e *entry, n int) {
 	}
 }
 
+// peek is the running table of a kind, nil if there is none. It does not count as a use.
+func (t *Tables) peek(k *kinds.Kind) *table {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tab := t.running[k.ID()]; tab != nil && tab.kind == k {
+		return tab
+	}
+	return nil
+}
+
 // Tally counts the rows that the permit shows. It looks at rows only where the permit shows some of a namespace and not
-// others, so that it costs next to nothing for most. Like Each it keeps the kind's table warm and does not wait for it.
+// others, so that it costs next to nothing for most. Like Each it keeps the table of a kind that has a descriptor warm and
+// does not wait for it. There may be hundreds of custom kinds: those are counted while their lists are looked at, and
+// nothing is read or kept for the sake of a number in a menu.
 func (t *Tables) Tally(permit access.Permit, k *kinds.Kind) Tally {
 	var sum Tally
 	if !about(t.cfg.Cluster, permit, k) {
 		return sum
 	}
+	tab := t.peek(k)
+	if !k.Custom {
+		tab = t.use(k)
+	}
+	if tab == nil {
+		return sum
+	}
 	partly := false
-	s := t.use(k).store
+	s := tab.store
 	s.mu.RLock()
 	for namespace, n := range s.tallies {
 		switch permit.Reach(namespace) {

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"testing"
+	"testing/synctest"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -26,6 +27,26 @@ func TestA10_TallyCountsWhatThePermitShows(t *testing.T) {
 			if got := b.tables.Tally(c.permit, b.kind); got != c.want {
 				t.Errorf("%s: %v, want %v", c.name, got, c.want)
 			}
+		}
+	})
+}
+
+// TestFR3_3_ACustomKindIsNotReadForANumber: a menu of hundreds of kinds starts no list.
+func TestFR3_3_ACustomKindIsNotReadForANumber(t *testing.T) {
+	filled(t, shop(), func(b *bench) {
+		custom := kinds.Custom(&kinds.Definition{
+			Group: "example.com", Resource: "widgets", Kind: "Widget", Namespaced: true, Ready: true, Served: []kinds.ServedVersion{{Name: "v1"}},
+		}, nil)
+		before, _, _ := b.script.count()
+		if got := b.tables.Tally(permit(t, "ann", custom), custom); got != (Tally{}) {
+			t.Errorf("counted %v", got)
+		}
+		synctest.Wait()
+		if after, _, _ := b.script.count(); after != before || b.tables.Freshness(custom).State != Loading {
+			t.Errorf("%d lists were read for it", after-before)
+		}
+		if got := b.tables.Tally(b.permit, b.kind); got == (Tally{}) {
+			t.Error("the kind with a descriptor is not counted")
 		}
 	})
 }
