@@ -218,7 +218,7 @@ func unlisted(cluster string, k *kinds.Kind, fresh cache.Freshness) error {
 	p := &ProblemError{Status: http.StatusBadGateway, ID: "cluster", Words: fresh.Reason, Args: map[string]any{"Cluster": cluster, "Resource": k.ID()}}
 	switch fresh.State {
 	case cache.Forbidden:
-		p.Status, p.ID = http.StatusForbidden, "cluster_forbids"
+		p.Status, p.ID, p.Words = http.StatusForbidden, "cluster_forbids", kinds.Message{ID: "api.list_forbidden", Args: p.Args}
 	case cache.Absent:
 		p.Status, p.ID = http.StatusNotFound, "unknown_kind"
 	case cache.Loading, cache.CatchingUp, cache.Live:
@@ -452,8 +452,18 @@ func (p presenter) resourceCell(c kinds.Cell) resourceCell {
 		n := c.Num
 		out.Value = &n
 	}
-	if c.Form == kinds.FormAge || c.Form == kinds.FormTime {
-		out.Text = unix(int64(c.Num)).UTC().Format(time.RFC3339)
+	switch c.Form {
+	case kinds.FormNumber:
+		out.Text = p.loc.Number(c.Num)
+	case kinds.FormCPU:
+		out.Text = p.loc.CPU(c.Num)
+	case kinds.FormBytes:
+		out.Text = p.loc.Bytes(c.Num)
+	case kinds.FormAge, kinds.FormTime:
+		if c.Num != 0 {
+			out.Text = unix(int64(c.Num)).UTC().Format(time.RFC3339)
+		}
+	case kinds.FormText, kinds.FormName, kinds.FormRatio, kinds.FormStatus:
 	}
 	return out
 }

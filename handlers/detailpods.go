@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"tiga/access"
 	"tiga/kube"
@@ -24,8 +25,11 @@ func podsQuery(o *object) (q cache.Query, ok bool) {
 	case of.Node != "":
 		q.Namespaces, q.Facets = nil, map[string][]string{"node": {of.Node}}
 	case of.Selector != "":
-		// Quotes keep the spaces of a selector in one piece; its values hold none.
-		q.Text = `-l "` + strings.ReplaceAll(of.Selector, `"`, "") + `"`
+		// Quotes keep the spaces of a selector in one piece. One that is none chooses nothing, and as a filter everything.
+		q.Text = `-l "` + of.Selector + `"`
+		if _, wrong := cache.ParseFilter(pods, q.Text, time.Time{}); wrong != nil || strings.Contains(of.Selector, `"`) {
+			return q, false
+		}
 	default:
 		return q, false
 	}
