@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -23,6 +24,7 @@ type browser struct {
 
 	mu     sync.Mutex
 	errors []string // what the page wrote to the console as an error, exceptions and blocked content included
+	asked  []string // the addresses of all requests
 }
 
 // patience is how long a test waits for something on screen.
@@ -62,6 +64,8 @@ func (b *browser) listen(ev any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e := ev.(type) {
+	case *network.EventRequestWillBeSent:
+		b.asked = append(b.asked, e.Request.URL)
 	case *runtime.EventExceptionThrown:
 		b.errors = append(b.errors, e.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
