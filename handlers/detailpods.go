@@ -24,6 +24,7 @@ func podsQuery(o *object) (q cache.Query, ok bool) {
 		return q, false
 	case of.Node != "":
 		q.Namespaces, q.Facets = nil, map[string][]string{"node": {of.Node}}
+	case of.All: // the namespace is what chooses
 	case of.Selector != "":
 		// Quotes keep the spaces of a selector in one piece. One that is none chooses nothing, and as a filter everything.
 		q.Text = `-l "` + of.Selector + `"`

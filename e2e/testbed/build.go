@@ -39,6 +39,7 @@ type Binaries struct {
 	Kubectl    string
 	Etcd       string
 	KWOK       string
+	Metrics    string // metrics-server; empty where the cluster has none
 }
 
 // program is one thing to build: the module in build/NAME.
@@ -54,6 +55,7 @@ func programs() []program {
 		{"etcd", "go.etcd.io/etcd/server/v3", plain},
 		{"kwok", "sigs.k8s.io/kwok/cmd/kwok", plain},
 		{"kubernetes", "main.go", kubernetesFlags},
+		{metricsServer, "sigs.k8s.io/metrics-server/cmd/metrics-server", plain},
 	}
 }
 
@@ -88,6 +90,12 @@ func kubernetesVersion(mod string) (string, error) {
 // version changes. Several processes may call it at once: one builds, the
 // others wait.
 func Build(ctx context.Context, out io.Writer) (Binaries, error) {
+	return build(ctx, out, true)
+}
+
+// build leaves metrics-server out unless the cluster has one: its first
+// build takes minutes of its own.
+func build(ctx context.Context, out io.Writer, metrics bool) (Binaries, error) {
 	cache, err := cacheDir()
 	if err != nil {
 		return Binaries{}, err
@@ -98,6 +106,9 @@ func Build(ctx context.Context, out io.Writer) (Binaries, error) {
 	}
 	built := map[string]string{}
 	for _, p := range programs() {
+		if p.name == metricsServer && !metrics {
+			continue
+		}
 		file, err := p.build(ctx, cache, goVersion, out)
 		if err != nil {
 			return Binaries{}, fmt.Errorf("build %s: %w", p.name, err)
@@ -109,6 +120,7 @@ func Build(ctx context.Context, out io.Writer) (Binaries, error) {
 		Kubectl:    filepath.Join(filepath.Dir(built["kubernetes"]), "kubectl"),
 		Etcd:       built["etcd"],
 		KWOK:       built["kwok"],
+		Metrics:    built[metricsServer],
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,7 @@ rules:
   users:
   - ` + testbedUser + `
   - ` + kwokUser + `
+  - ` + metricsServer + `
   - system:apiserver
   - system:` + controllers + `
   - system:` + scheduler + `
@@ -55,7 +57,11 @@ func (c *Cluster) writeFiles() error {
 	if err := os.MkdirAll(c.path("audit"), 0o700); err != nil {
 		return fmt.Errorf("make the folder for audit logs: %w", err)
 	}
-	for name, content := range map[string][]byte{"audit-policy.yaml": []byte(auditPolicy), "stages.yaml": stages} {
+	kwokConfig := stages
+	if c.opts.Metrics {
+		kwokConfig = slices.Concat(stages, usage)
+	}
+	for name, content := range map[string][]byte{"audit-policy.yaml": []byte(auditPolicy), "stages.yaml": kwokConfig} {
 		if err := os.WriteFile(c.path(name), content, 0o600); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
@@ -144,6 +150,8 @@ func (c *Cluster) command(name string) (string, []string) {
 			"--leader-elect=false",
 			"--kube-api-qps=5000", "--kube-api-burst=5000",
 		}
+	case metricsServer:
+		return c.bin.Metrics, c.metricsArgs()
 	default:
 		return c.bin.KWOK, []string{
 			"--kubeconfig=" + c.kubeconfigFile(kwokUser),
@@ -186,6 +194,9 @@ func (c *Cluster) startControlPlane(ctx context.Context) error {
 		if err := c.spawn(name); err != nil {
 			return err
 		}
+	}
+	if c.opts.Metrics {
+		return c.startMetrics(ctx)
 	}
 	return nil
 }
@@ -301,7 +312,13 @@ func (c *Cluster) nodes(kubelet string) []*corev1.Node {
 	for i := len(nodes); i < c.opts.Nodes; i++ {
 		nodes = append(nodes, makeNode(fmt.Sprintf("node-%d", i+1), i, plain, kubelet))
 	}
-	return nodes[:c.opts.Nodes]
+	nodes = nodes[:c.opts.Nodes]
+	if c.opts.Metrics {
+		for _, node := range nodes {
+			node.Annotations[metricsPathAnnotation] = fmt.Sprintf(metricsPath, node.Name)
+		}
+	}
+	return nodes
 }
 
 // nodePool is a number of like nodes.

@@ -87,6 +87,7 @@ func (c *Cluster) writeKubeconfigs() error {
 		{user: adminUser, groups: []string{masters}},
 		{user: testbedUser, groups: []string{masters}},
 		{user: kwokUser, groups: []string{masters}},
+		{user: metricsServer, groups: []string{masters}},
 		// Its controllers would otherwise each need an account of their own.
 		{user: "system:" + controllers, groups: []string{masters}},
 		{user: "system:" + scheduler},

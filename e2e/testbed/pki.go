@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -38,6 +39,9 @@ type subject struct {
 	groups []string
 	hosts  []string
 }
+
+// certPEM64 is the certificate as a field of type bytes holds it.
+func (a *authority) certPEM64() string { return base64.StdEncoding.EncodeToString(a.certPEM) }
 
 func newAuthority(name string) (*authority, []byte, error) {
 	key, keyPEM, err := newKey()

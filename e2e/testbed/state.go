@@ -13,9 +13,10 @@ type ports struct {
 	Etcd      int
 	EtcdPeer  int
 	KWOK      int
+	Metrics   int
 }
 
-func (p *ports) all() []*int { return []*int{&p.APIServer, &p.Etcd, &p.EtcdPeer, &p.KWOK} }
+func (p *ports) all() []*int { return []*int{&p.APIServer, &p.Etcd, &p.EtcdPeer, &p.KWOK, &p.Metrics} }
 
 // state is what the folder of a cluster knows about it.
 type state struct {

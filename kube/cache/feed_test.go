@@ -304,5 +304,10 @@ func TestA29_RowsBeyondTheLimitAreCountedNotHeld(t *testing.T) {
 		if p := b.query(); p.Total != 20 || p.Dropped != 10 {
 			t.Errorf("%d rows and %d dropped, want 20 and 10", p.Total, p.Dropped)
 		}
+		for namespace, want := range map[string]int{"a": 10, "b": 0} {
+			if p := b.query(func(q *Query) { q.Namespaces = []string{namespace} }); p.Dropped != want {
+				t.Errorf("%d of %s dropped, want %d", p.Dropped, namespace, want)
+			}
+		}
 	})
 }

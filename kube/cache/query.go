@@ -39,7 +39,7 @@ type Page struct {
 	NamespacesIgnored bool         // namespaces were asked of a cluster-scoped kind
 	FilterError       *FilterError // a part of Text that could not be used; the rest was
 	Quarantined       int          // rows of the kind that stand for objects that could not be read
-	Dropped           int          // objects of the kind beyond the number that is held
+	Dropped           int          // objects beyond the number that is held, of the namespaces asked for that the permit shows whole
 }
 
 // Facet counts the values of a column over the rows that the permit, the text

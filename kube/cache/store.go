@@ -1,11 +1,13 @@
 package cache
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
 	"unsafe"
 
+	"tiga/access"
 	"tiga/kube/kinds"
 )
 
@@ -92,7 +94,7 @@ type store struct {
 	tallies map[string]*Tally // by namespace, "" for what has none
 	bytes   int64
 	poison  int
-	dropped int // rows that the limit kept out since the last complete reading
+	dropped map[string]int // rows that the limit kept out since the last complete reading, by namespace
 	views   map[order]*view
 
 	projected map[key]*entry // of rows that are shown otherwise than their kind projects them, see joint
@@ -103,7 +105,7 @@ func newStore(k *kinds.Kind, limit int, now func() time.Time) *store {
 	return &store{
 		kind: k, facets: facetsOf(k), limit: limit, now: now,
 		rows: make(map[key]*entry), views: make(map[order]*view), tallies: make(map[string]*Tally),
-		projected: make(map[key]*entry),
+		projected: make(map[key]*entry), dropped: map[string]int{},
 	}
 }
 
@@ -132,7 +134,7 @@ func (s *store) apply(updates []update, round uint32) int {
 			}
 		case u.entry != nil:
 			if old == nil && len(s.rows) >= s.limit {
-				s.dropped++
+				s.dropped[u.key.namespace]++
 				continue
 			}
 			u.entry.seen = round
@@ -198,7 +200,7 @@ func (s *store) replace(k key, old, fresh *entry) {
 func (s *store) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dropped = 0
+	clear(s.dropped)
 }
 
 // sweep removes what the complete reading of a namespace, or of all for "",
@@ -261,7 +263,21 @@ type snapshot struct {
 	values []string // of the dictionary
 	poison int      // rows that stand for objects that could not be read
 
-	dropped int // objects beyond the limit
+	dropped map[string]int // objects beyond the limit, by namespace
+}
+
+// droppedOf is how many of the objects beyond the limit a page would have: their names are not kept, so those of a
+// namespace of which the permit shows only some do not count.
+func (s *snapshot) droppedOf(permit access.Permit, q *Query) (n int) {
+	for namespace, dropped := range s.dropped {
+		if q.Kind.Namespaced && len(q.Namespaces) > 0 && !slices.Contains(q.Namespaces, namespace) {
+			continue
+		}
+		if permit.Reach(namespace) == access.ReachAll {
+			n += dropped
+		}
+	}
+	return n
 }
 
 // read returns the rows in an order, as of now.
@@ -283,7 +299,7 @@ func (s *store) catchUp(v *view) snapshot {
 	defer v.mu.Unlock()
 	s.mu.RLock()
 	gen := s.gen
-	snap := snapshot{values: s.dict.values, poison: s.poison, dropped: s.dropped}
+	snap := snapshot{values: s.dict.values, poison: s.poison, dropped: maps.Clone(s.dropped)}
 	if v.built && v.gen == gen {
 		s.mu.RUnlock()
 		snap.chunks = v.chunks
@@ -323,7 +339,7 @@ func (s *store) catchUp(v *view) snapshot {
 		}
 		s.mu.RLock()
 		gen, all = s.gen, s.entries()
-		snap.values, snap.poison, snap.dropped = s.dict.values, s.poison, s.dropped
+		snap.values, snap.poison, snap.dropped = s.dict.values, s.poison, maps.Clone(s.dropped)
 		s.mu.RUnlock()
 	}
 	v.chunks, v.gen, v.built = v.order.sort(s.kind, all), gen, true

@@ -156,7 +156,7 @@ func (t *Tables) Query(ctx context.Context, permit access.Permit, q Query) (Page
 		}
 	}
 	page.Facets = s.facets(&q)
-	page.Quarantined, page.Dropped = snap.poison, snap.dropped
+	page.Quarantined, page.Dropped = snap.poison, snap.droppedOf(permit, &q)
 	if page.Quarantined > 0 && !permit.Whole() {
 		page.Quarantined = s.poisoned()
 	}

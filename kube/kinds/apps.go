@@ -187,6 +187,16 @@ func labelText(set map[string]string) string {
 	return labels.FormatLabels(set)
 }
 
+// selectedOrAll are the pods that a selector chooses where an empty one chooses
+// all of the namespace, as for PodDisruptionBudgets and NetworkPolicies. None at
+// all chooses none.
+func selectedOrAll(s *metav1.LabelSelector) PodsOf {
+	if s != nil && len(s.MatchLabels)+len(s.MatchExpressions) == 0 {
+		return PodsOf{All: true}
+	}
+	return selected(s)
+}
+
 // selected are the pods that a selector chooses. One that cannot be read
 // chooses none.
 func selected(s *metav1.LabelSelector) PodsOf {

@@ -93,12 +93,21 @@ func customStatus(u *unstructured.Unstructured) Status {
 		return s
 	}
 	conditions := conditionsOf(u)
+	if outdated(u) {
+		return unseen()
+	}
 	for i := range conditions {
 		if c := &conditions[i]; c.Tone == ToneBad && c.Status == "True" {
 			return because(c, c.Type, ToneBad)
 		}
 	}
 	if c := telling(conditions); c != nil {
+		if observed := observedOf(u, c.Type); observed > 0 && observed < u.GetGeneration() {
+			return unseen()
+		}
+		if busy := conditionOf(conditions, "Reconciling"); busy != nil && busy.Status == "True" {
+			return because(busy, busy.Type, ToneInfo) // what is true of a part is not yet of the whole
+		}
 		switch {
 		case c.Tone == ToneOK:
 			return because(c, c.Type, ToneOK)
@@ -122,6 +131,26 @@ func customStatus(u *unstructured.Unstructured) Status {
 		}
 	}
 	return Status{}
+}
+
+// outdated reports whether the status speaks of an older generation: whatever it says is about what was wanted before.
+// https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
+func outdated(u *unstructured.Unstructured) bool {
+	observed, found, err := unstructured.NestedInt64(u.Object, "status", "observedGeneration")
+	return err == nil && found && observed < u.GetGeneration()
+}
+
+// observedOf is the generation that a condition speaks of, 0 where it does not say.
+func observedOf(u *unstructured.Unstructured, kind string) int64 {
+	list, _, _ := unstructured.NestedFieldNoCopy(u.Object, "status", "conditions")
+	entries, _ := list.([]any)
+	for _, e := range entries {
+		if fields, ok := e.(map[string]any); ok && fields["type"] == kind {
+			n, _, _ := unstructured.NestedInt64(fields, "observedGeneration")
+			return n
+		}
+	}
+	return 0
 }
 
 // wordLimit bounds a word that an object may make up.

@@ -95,10 +95,12 @@ type Kind struct {
 }
 
 // PodsOf says which pods belong to an object: those that a label selector
-// chooses in its namespace, or those on a node. The zero PodsOf means none.
+// chooses in its namespace, all of its namespace, or those on a node. The zero
+// PodsOf means none.
 type PodsOf struct {
 	Selector string // as kubectl get -l takes it
 	Node     string
+	All      bool // of the namespace: an empty selector, where that chooses everything
 }
 
 // Dynamic reports whether objects of the kind are read as unstructured ones.

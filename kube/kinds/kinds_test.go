@@ -189,7 +189,11 @@ func TestDetailsAreThoseOfTheGoldenFiles(t *testing.T) {
 				fmt.Fprintf(&b, "  entry %s %d %q binary=%t hidden=%t\n", e.Key, e.Size, e.Text, e.Binary, e.Hidden)
 			}
 			if p := k.Pods(obj); p != (PodsOf{}) {
-				fmt.Fprintf(&b, "  pods selector=%q node=%q\n", p.Selector, p.Node)
+				fmt.Fprintf(&b, "  pods selector=%q node=%q", p.Selector, p.Node)
+				if p.All {
+					b.WriteString(" all")
+				}
+				b.WriteString("\n")
 			}
 		}
 		golden(t, k.GVR.Resource+".detail.golden", b.String())

@@ -31,7 +31,7 @@ var networkKinds = []*Kind{
 	},
 		Reads[networkingv1.NetworkPolicy]{
 			Detail: networkPolicyDetail,
-			Pods:   func(p *networkingv1.NetworkPolicy) PodsOf { return PodsOf{Selector: selectorText(&p.Spec.PodSelector)} },
+			Pods:   func(p *networkingv1.NetworkPolicy) PodsOf { return selectedOrAll(&p.Spec.PodSelector) },
 		},
 		ColumnOf[networkingv1.NetworkPolicy]{Column{ID: "podselector", Form: FormName, Search: true}, func(p *networkingv1.NetworkPolicy) Cell { return Name(selectorText(&p.Spec.PodSelector)) }},
 		ColumnOf[networkingv1.NetworkPolicy]{Column{ID: "policytypes", Form: FormText}, func(p *networkingv1.NetworkPolicy) Cell { return Text(join(policyTypes(p))) }},

@@ -16,7 +16,7 @@ var policyKinds = []*Kind{
 	},
 		Reads[policyv1.PodDisruptionBudget]{
 			Status: budgetStatus, Detail: budgetDetail,
-			Pods: func(b *policyv1.PodDisruptionBudget) PodsOf { return selected(b.Spec.Selector) },
+			Pods: func(b *policyv1.PodDisruptionBudget) PodsOf { return selectedOrAll(b.Spec.Selector) },
 		},
 		ColumnOf[policyv1.PodDisruptionBudget]{Column{ID: "minavailable", Form: FormText}, func(b *policyv1.PodDisruptionBudget) Cell { return Text(boundText(b.Spec.MinAvailable)) }},
 		ColumnOf[policyv1.PodDisruptionBudget]{Column{ID: "maxunavailable", Form: FormText}, func(b *policyv1.PodDisruptionBudget) Cell { return Text(boundText(b.Spec.MaxUnavailable)) }},

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -193,7 +195,6 @@ func TestSelectorsThatChooseNothingOrCannotBeReadHaveNoPods(t *testing.T) {
 		want     string
 	}{
 		{nil, ""},
-		{&metav1.LabelSelector{}, ""},
 		{&metav1.LabelSelector{MatchLabels: map[string]string{"b": "2", "a": "1"}}, "a=1,b=2"},
 		{&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "In", Values: []string{"x", "y"}}, {Key: "b", Operator: "DoesNotExist"}}}, "a in (x,y),!b"},
 		{&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Like"}}}, ""},
@@ -202,6 +203,20 @@ func TestSelectorsThatChooseNothingOrCannotBeReadHaveNoPods(t *testing.T) {
 		if got := budgets.Pods(&policyv1.PodDisruptionBudget{Spec: policyv1.PodDisruptionBudgetSpec{Selector: c.selector}}); got != (PodsOf{Selector: c.want}) {
 			t.Errorf("%v chooses %v, want %q", c.selector, got, c.want)
 		}
+	}
+	// By definition of the two kinds, and of no workload.
+	all := PodsOf{All: true}
+	budgets, _ := Lookup("poddisruptionbudgets.policy")
+	if got := budgets.Pods(&policyv1.PodDisruptionBudget{Spec: policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}}}); got != all {
+		t.Errorf("an empty selector of a budget chooses %+v", got)
+	}
+	policies, _ := Lookup("networkpolicies.networking.k8s.io")
+	if got := policies.Pods(&networkingv1.NetworkPolicy{}); got != all {
+		t.Errorf("an empty selector of a network policy chooses %+v", got)
+	}
+	deployments, _ := Lookup("deployments.apps")
+	if got := deployments.Pods(&appsv1.Deployment{Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{}}}); got != (PodsOf{}) {
+		t.Errorf("an empty selector of a deployment chooses %+v", got)
 	}
 }
 

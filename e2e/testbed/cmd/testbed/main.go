@@ -25,7 +25,7 @@ import (
 
 const usage = `usage: testbed COMMAND [flags] [cluster ...]
 
-  build       build Kubernetes, etcd and KWOK, unless it was done before
+  build       build Kubernetes, etcd, KWOK and metrics-server, unless it was done before
   up          start the clusters that do not run yet
   down        stop the clusters and remove what was in them
   status      show the clusters
@@ -107,7 +107,7 @@ func (c command) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, file := range []string{bin.Kubernetes, bin.Kubectl, bin.Etcd, bin.KWOK} {
+	for _, file := range []string{bin.Kubernetes, bin.Kubectl, bin.Etcd, bin.KWOK, bin.Metrics} {
 		fmt.Fprintln(c.stdout, file)
 	}
 	return nil
