@@ -329,7 +329,7 @@ func (s *Server) changeCluster(r *http.Request, id int64, change clusterChange) 
 			var err error
 			row, err = q.UpdateCluster(ctx, db.ClusterSettings{
 				ID: id, Name: row.Name, Enabled: row.Enabled, ReadOnly: row.ReadOnly, Environment: row.Environment, Colour: row.Colour,
-				Description: row.Description, PrometheusURL: row.PrometheusURL, UpdatedAt: now,
+				Description: row.Description, UpdatedAt: now,
 			})
 			if err == nil && change.isDefault != nil && *change.isDefault {
 				row, err = q.SetDefaultCluster(ctx, id, now)
