@@ -23,21 +23,20 @@ type NewCluster struct {
 	Context       string
 	Source        string // kubeconfig, in-cluster, upload or api
 	Fingerprint   string // of what was imported; empty: importing never meets this cluster
-	PrometheusURL string
+	PrometheusURL string // set by hand
 	Now           int64
 }
 
 // ClusterSettings is what can be changed without giving the credentials again.
 type ClusterSettings struct {
-	ID            int64
-	Name          string
-	Enabled       bool
-	ReadOnly      bool
-	Environment   string
-	Colour        string
-	Description   string
-	PrometheusURL string
-	UpdatedAt     int64
+	ID          int64
+	Name        string
+	Enabled     bool
+	ReadOnly    bool
+	Environment string
+	Colour      string
+	Description string
+	UpdatedAt   int64
 }
 
 // ClusterEndpoint is where a cluster is. It is changed together with the credentials only, so that
@@ -122,6 +121,9 @@ func (q *Queries) UpdateCluster(ctx context.Context, s ClusterSettings) (Cluster
 
 // SetClusterEndpoint changes where a cluster is, with the credentials to use there.
 func (q *Queries) SetClusterEndpoint(ctx context.Context, e ClusterEndpoint, credentials Sealed) (Cluster, error) {
+	if _, err := q.forgetFoundPrometheus(ctx, e.ID, e.Server); err != nil {
+		return Cluster{}, fmt.Errorf("change credentials of cluster %d: %w", e.ID, err)
+	}
 	c, err := q.setClusterEndpoint(ctx, setClusterEndpointParams(e))
 	if err != nil {
 		return Cluster{}, fmt.Errorf("change credentials of cluster %d: %w", e.ID, err)

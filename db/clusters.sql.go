@@ -10,7 +10,7 @@ import (
 )
 
 const cluster = `-- name: Cluster :one
-SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at FROM clusters WHERE id = $1 AND deleted_at = 0
+SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way FROM clusters WHERE id = $1 AND deleted_at = 0
 `
 
 func (q *Queries) Cluster(ctx context.Context, id int64) (Cluster, error) {
@@ -40,12 +40,13 @@ func (q *Queries) Cluster(ctx context.Context, id int64) (Cluster, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
 
 const clusterByFingerprint = `-- name: ClusterByFingerprint :one
-SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at FROM clusters WHERE fingerprint = $1 AND fingerprint <> '' ORDER BY (deleted_at = 0) DESC, id DESC LIMIT 1
+SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way FROM clusters WHERE fingerprint = $1 AND fingerprint <> '' ORDER BY (deleted_at = 0) DESC, id DESC LIMIT 1
 `
 
 // Also finds a cluster that was removed, so that an import can leave it removed; one that is
@@ -77,12 +78,13 @@ func (q *Queries) ClusterByFingerprint(ctx context.Context, fingerprint string) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
 
 const clusterByName = `-- name: ClusterByName :one
-SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at FROM clusters WHERE name = $1 AND deleted_at = 0
+SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way FROM clusters WHERE name = $1 AND deleted_at = 0
 `
 
 func (q *Queries) ClusterByName(ctx context.Context, name string) (Cluster, error) {
@@ -112,12 +114,13 @@ func (q *Queries) ClusterByName(ctx context.Context, name string) (Cluster, erro
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
 
 const clusters = `-- name: Clusters :many
-SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at FROM clusters WHERE deleted_at = 0 ORDER BY name, id
+SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way FROM clusters WHERE deleted_at = 0 ORDER BY name, id
 `
 
 func (q *Queries) Clusters(ctx context.Context) ([]Cluster, error) {
@@ -153,6 +156,7 @@ func (q *Queries) Clusters(ctx context.Context) ([]Cluster, error) {
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.DeletedAt,
+			&i.PrometheusWay,
 		); err != nil {
 			return nil, err
 		}
@@ -168,7 +172,7 @@ func (q *Queries) Clusters(ctx context.Context) ([]Cluster, error) {
 }
 
 const defaultCluster = `-- name: DefaultCluster :one
-SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at FROM clusters WHERE is_default AND deleted_at = 0
+SELECT id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way FROM clusters WHERE is_default AND deleted_at = 0
 `
 
 func (q *Queries) DefaultCluster(ctx context.Context) (Cluster, error) {
@@ -198,6 +202,73 @@ func (q *Queries) DefaultCluster(ctx context.Context) (Cluster, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
+	)
+	return i, err
+}
+
+const foundPrometheus = `-- name: FoundPrometheus :execrows
+UPDATE clusters SET prometheus_url = $2, prometheus_way = $3, updated_at = $4
+WHERE id = $1 AND deleted_at = 0 AND (prometheus_url = '' OR prometheus_way <> '')
+    AND (prometheus_url <> $2 OR prometheus_way <> $3)
+`
+
+type FoundPrometheusParams struct {
+	ID            int64
+	PrometheusURL string
+	PrometheusWay string
+	UpdatedAt     int64
+}
+
+// Keeps what a search found, or with an empty address that it found nothing. What was set by hand meanwhile stays.
+func (q *Queries) FoundPrometheus(ctx context.Context, arg FoundPrometheusParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, foundPrometheus,
+		arg.ID,
+		arg.PrometheusURL,
+		arg.PrometheusWay,
+		arg.UpdatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const setPrometheus = `-- name: SetPrometheus :one
+UPDATE clusters SET prometheus_url = $2, prometheus_way = '', updated_at = $3
+WHERE id = $1 AND deleted_at = 0
+RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way
+`
+
+// Sets an address by hand, or with an empty one takes it away again.
+func (q *Queries) SetPrometheus(ctx context.Context, iD int64, prometheusURL string, updatedAt int64) (Cluster, error) {
+	row := q.db.QueryRowContext(ctx, setPrometheus, iD, prometheusURL, updatedAt)
+	var i Cluster
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Enabled,
+		&i.IsDefault,
+		&i.ReadOnly,
+		&i.Environment,
+		&i.Colour,
+		&i.Description,
+		&i.Server,
+		&i.Context,
+		&i.Source,
+		&i.Fingerprint,
+		&i.PrometheusURL,
+		&i.HealthStatus,
+		&i.HealthReason,
+		&i.HealthSince,
+		&i.LastConnectedAt,
+		&i.Version,
+		&i.NodeCount,
+		&i.PodCount,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
@@ -257,13 +328,27 @@ func (q *Queries) deleteClusterCredentials(ctx context.Context, clusterID int64)
 	return result.RowsAffected()
 }
 
+const forgetFoundPrometheus = `-- name: forgetFoundPrometheus :execrows
+UPDATE clusters SET prometheus_url = '', prometheus_way = ''
+WHERE id = $1 AND server <> $2 AND prometheus_way <> ''
+`
+
+// What was found belongs to the server that it was found through.
+func (q *Queries) forgetFoundPrometheus(ctx context.Context, iD int64, server string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, forgetFoundPrometheus, iD, server)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertCluster = `-- name: insertCluster :one
 INSERT INTO clusters (name, enabled, is_default, read_only, environment, colour, description, server, context, source,
     fingerprint, prometheus_url, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
     $7, $8, $9, $10, $11,
     $12, $13, $13)
-RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at
+RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way
 `
 
 type insertClusterParams struct {
@@ -323,13 +408,14 @@ func (q *Queries) insertCluster(ctx context.Context, arg insertClusterParams) (C
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
 
 const markDefaultCluster = `-- name: markDefaultCluster :one
 UPDATE clusters SET is_default = TRUE, updated_at = $2 WHERE id = $1 AND deleted_at = 0
-RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at
+RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way
 `
 
 func (q *Queries) markDefaultCluster(ctx context.Context, iD int64, updatedAt int64) (Cluster, error) {
@@ -359,6 +445,7 @@ func (q *Queries) markDefaultCluster(ctx context.Context, iD int64, updatedAt in
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
@@ -405,7 +492,7 @@ func (q *Queries) sealedClusterCredentials(ctx context.Context, clusterID int64)
 const setClusterEndpoint = `-- name: setClusterEndpoint :one
 UPDATE clusters SET server = $2, context = $3, source = $4, fingerprint = $5, updated_at = $6
 WHERE id = $1 AND deleted_at = 0
-RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at
+RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way
 `
 
 type setClusterEndpointParams struct {
@@ -451,6 +538,7 @@ func (q *Queries) setClusterEndpoint(ctx context.Context, arg setClusterEndpoint
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
@@ -458,7 +546,7 @@ func (q *Queries) setClusterEndpoint(ctx context.Context, arg setClusterEndpoint
 const softDeleteCluster = `-- name: softDeleteCluster :one
 UPDATE clusters SET deleted_at = $1, updated_at = $1, is_default = FALSE, enabled = FALSE
 WHERE id = $2 AND deleted_at = 0
-RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at
+RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way
 `
 
 func (q *Queries) softDeleteCluster(ctx context.Context, now int64, iD int64) (Cluster, error) {
@@ -488,27 +576,27 @@ func (q *Queries) softDeleteCluster(ctx context.Context, now int64, iD int64) (C
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }
 
 const updateCluster = `-- name: updateCluster :one
 UPDATE clusters SET name = $2, enabled = $3, read_only = $4, environment = $5, colour = $6, description = $7,
-    prometheus_url = $8, updated_at = $9
+    updated_at = $8
 WHERE id = $1 AND deleted_at = 0
-RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at
+RETURNING id, name, enabled, is_default, read_only, environment, colour, description, server, context, source, fingerprint, prometheus_url, health_status, health_reason, health_since, last_connected_at, version, node_count, pod_count, created_at, updated_at, deleted_at, prometheus_way
 `
 
 type updateClusterParams struct {
-	ID            int64
-	Name          string
-	Enabled       bool
-	ReadOnly      bool
-	Environment   string
-	Colour        string
-	Description   string
-	PrometheusURL string
-	UpdatedAt     int64
+	ID          int64
+	Name        string
+	Enabled     bool
+	ReadOnly    bool
+	Environment string
+	Colour      string
+	Description string
+	UpdatedAt   int64
 }
 
 func (q *Queries) updateCluster(ctx context.Context, arg updateClusterParams) (Cluster, error) {
@@ -520,7 +608,6 @@ func (q *Queries) updateCluster(ctx context.Context, arg updateClusterParams) (C
 		arg.Environment,
 		arg.Colour,
 		arg.Description,
-		arg.PrometheusURL,
 		arg.UpdatedAt,
 	)
 	var i Cluster
@@ -548,6 +635,7 @@ func (q *Queries) updateCluster(ctx context.Context, arg updateClusterParams) (C
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.PrometheusWay,
 	)
 	return i, err
 }

@@ -34,6 +34,7 @@ func clusters(t *testing.T, s *db.Store) {
 	t.Run("one default", func(t *testing.T) { defaultCluster(t, s) })
 	t.Run("FR0.9 removal", func(t *testing.T) { removeCluster(t, s) })
 	t.Run("A17 endpoint with credentials", func(t *testing.T) { clusterEndpoint(t, s) })
+	t.Run("FR2.6 Prometheus", func(t *testing.T) { clusterPrometheus(t, s) })
 }
 
 func clusterSettings(t *testing.T, s *db.Store) {
@@ -49,7 +50,7 @@ func clusterSettings(t *testing.T, s *db.Store) {
 		t.Errorf("created (-want +got):\n%s", diff)
 	}
 	write(t, s, func(q *db.Queries) error {
-		_, err := q.UpdateCluster(ctx, db.ClusterSettings{ID: made.ID, Name: "production", Environment: "prod", Colour: "blue", Description: "d", PrometheusURL: "u", UpdatedAt: now + 1})
+		_, err := q.UpdateCluster(ctx, db.ClusterSettings{ID: made.ID, Name: "production", Environment: "prod", Colour: "blue", Description: "d", UpdatedAt: now + 1})
 		if err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func clusterSettings(t *testing.T, s *db.Store) {
 		})
 		return err
 	})
-	want.Name, want.Enabled, want.ReadOnly, want.Environment, want.Colour, want.Description, want.PrometheusURL = "production", false, false, "prod", "blue", "d", "u"
+	want.Name, want.Enabled, want.ReadOnly, want.Environment, want.Colour, want.Description = "production", false, false, "prod", "blue", "d"
 	want.UpdatedAt, want.HealthStatus, want.HealthReason, want.HealthSince, want.LastConnectedAt = now+1, "warning", `{"id":"nodes"}`, now+2, now+3
 	want.Version, want.NodeCount, want.PodCount = "v1.37.0", 5, 250
 	if diff := cmp.Diff(want, must[db.Cluster](t)(q.ClusterByName(ctx, "production"))); diff != "" {
@@ -167,6 +168,59 @@ func clusterEndpoint(t *testing.T, s *db.Store) {
 	if got := must[[]byte](t)(s.ClusterCredentials(ctx, made.ID)); string(got) != "new token" {
 		t.Errorf("credentials %q", got)
 	}
+}
+
+// What is set by hand wins over what is found, whoever comes later.
+func clusterPrometheus(t *testing.T, s *db.Store) {
+	ctx := t.Context()
+	n := newCluster("watched")
+	n.PrometheusURL = ""
+	made := createCluster(t, s, n, "token")
+	found := func(url, way string) (rows int64) {
+		write(t, s, func(q *db.Queries) (err error) {
+			rows, err = q.FoundPrometheus(ctx, db.FoundPrometheusParams{ID: made.ID, PrometheusURL: url, PrometheusWay: way, UpdatedAt: now + 5})
+			return err
+		})
+		return rows
+	}
+	byHand := func(url string) {
+		write(t, s, func(q *db.Queries) error { _, err := q.SetPrometheus(ctx, made.ID, url, now+6); return err })
+	}
+	is := func(when, url, way string) {
+		t.Helper()
+		c := must[db.Cluster](t)(s.Read().Cluster(ctx, made.ID))
+		if c.PrometheusURL != url || c.PrometheusWay != way {
+			t.Errorf("%s: %q by %q, want %q by %q", when, c.PrometheusURL, c.PrometheusWay, url, way)
+		}
+	}
+	if rows := found("http://found", "nodeport"); rows != 1 {
+		t.Errorf("what was found was kept in %d rows", rows)
+	}
+	is("found", "http://found", "nodeport")
+	if rows := found("http://found", "nodeport"); rows != 0 {
+		t.Error("what was known was written again: every replica would be told")
+	}
+	byHand("http://mine")
+	is("set by hand", "http://mine", "")
+	for _, url := range []string{"http://other", ""} {
+		if rows := found(url, "proxy"); rows != 0 {
+			t.Errorf("what was found later replaced what was set by hand with %q", url)
+		}
+	}
+	is("after a late search", "http://mine", "")
+	byHand("")
+	is("cleared", "", "")
+	found("http://found", "proxy")
+	for _, server := range []string{n.Server, "https://elsewhere"} {
+		write(t, s, func(q *db.Queries) error {
+			_, err := q.SetClusterEndpoint(ctx, db.ClusterEndpoint{ID: made.ID, Server: server, Source: "upload"}, must[db.Sealed](t)(s.Seal([]byte("t"))))
+			return err
+		})
+		if server == n.Server {
+			is("new credentials for the same server", "http://found", "proxy")
+		}
+	}
+	is("another server", "", "")
 }
 
 // A26: who can write to the database cannot make one cluster use the credentials of another.

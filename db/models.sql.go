@@ -90,6 +90,7 @@ type Cluster struct {
 	CreatedAt       int64
 	UpdatedAt       int64
 	DeletedAt       int64
+	PrometheusWay   string
 }
 
 type ClusterCredential struct {

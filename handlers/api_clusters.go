@@ -31,7 +31,8 @@ type clusterBody struct {
 	Version         string     `json:"version" example:"v1.37.2"`
 	NodeCount       *int       `json:"node_count" doc:"Null for whoever may not list all of them."`
 	PodCount        *int       `json:"pod_count" doc:"Null for whoever may not list all of them."`
-	PrometheusURL   string     `json:"prometheus_url"`
+	PrometheusURL   string     `json:"prometheus_url" doc:"Where its Prometheus is, found or set by hand; empty for whoever may not list all Services."`
+	PrometheusState string     `json:"prometheus_status" enum:",detecting,found,not_found,manual,failing" doc:"Empty for a cluster that is switched off."`
 	CreatedAt       time.Time  `json:"created_at"`
 	UpdatedAt       time.Time  `json:"updated_at"`
 }
@@ -65,6 +66,7 @@ type (
 			Enabled     *bool   `json:"enabled,omitempty" required:"false"`
 			ReadOnly    *bool   `json:"read_only,omitempty" required:"false"`
 			Environment *string `json:"environment,omitempty" required:"false"`
+			Prometheus  *string `json:"prometheus_url,omitempty" required:"false" doc:"Where its Prometheus is, http:// or https://; empty lets Tiga look for it."`
 		}
 	}
 	chosenClusterInput struct {
@@ -124,6 +126,7 @@ func (s *Server) clusterOperations(o *operations) {
 		OperationID: "test-cluster-connection", Method: http.MethodPost, Path: one + "/test-connection", Summary: "Try the stored connection", Tags: tags,
 		Errors: []int{http.StatusBadGateway, http.StatusGatewayTimeout},
 	}, s.apiTestCluster)
+	s.prometheusOperations(o)
 	operation(o, access.EffectRead, huma.Operation{
 		OperationID: "get-chosen-cluster", Method: http.MethodGet, Path: apiRoot + "/cluster", Tags: tags,
 		Summary:     "Read the cluster that the request names",
@@ -178,8 +181,13 @@ func (s *Server) clusterBody(r *http.Request, row db.Cluster, st kube.State) clu
 	out := clusterBody{
 		ID: row.ID, Name: row.Name, IsDefault: row.IsDefault, Enabled: row.Enabled, ReadOnly: row.ReadOnly, Environment: row.Environment,
 		HealthStatus: string(st.Health), HealthReason: p.words(st.Reason), HealthSince: instant(st.Since), LastConnectedAt: instant(st.LastContact),
-		Version: st.Version, PrometheusURL: row.PrometheusURL,
+		Version:   st.Version,
 		CreatedAt: db.Time(row.CreatedAt), UpdatedAt: db.Time(row.UpdatedAt),
+	}
+	seen := s.prometheusState(row)
+	out.PrometheusState = string(seen.Phase)
+	if s.listsAll(r, row.Name, "services") {
+		out.PrometheusURL = seen.Endpoint.URL
 	}
 	if s.listsAll(r, row.Name, kindNodes) {
 		out.NodeCount = &st.Nodes
@@ -248,6 +256,7 @@ func (s *Server) apiUpdateCluster(r *http.Request, in *updateClusterInput) (*ans
 	}
 	change := clusterChange{
 		name: in.Body.Name, environment: in.Body.Environment, enabled: in.Body.Enabled, readOnly: in.Body.ReadOnly, isDefault: in.Body.IsDefault, source: "api",
+		prometheus: in.Body.Prometheus,
 	}
 	if in.Body.Kubeconfig != nil {
 		c, err := s.uploaded(*in.Body.Kubeconfig)

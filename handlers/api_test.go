@@ -73,7 +73,7 @@ func TestAPIClusters(t *testing.T) {
 	v.bare = true // a program, not a browser
 	fields := []string{
 		"created_at", "enabled", "environment", "health_reason", "health_since", "health_status", "id", "is_default", "last_connected_at",
-		"name", "node_count", "pod_count", "prometheus_url", "read_only", "updated_at", "version",
+		"name", "node_count", "pod_count", "prometheus_status", "prometheus_url", "read_only", "updated_at", "version",
 	}
 
 	list := v.get(clusters).want(http.StatusOK).object()

@@ -288,6 +288,7 @@ type clusterChange struct {
 	enabled, readOnly, isDefault           *bool
 	context                                *kubeconfig.Context
 	source                                 string
+	prometheus                             *string // an address that is set by hand; "" lets it be looked for
 }
 
 // changeCluster applies a change. New credentials are tried first, unless the cluster is switched off.
@@ -312,6 +313,9 @@ func (s *Server) changeCluster(r *http.Request, id int64, change clusterChange) 
 	if err := errors.Join(checkClusterName(row.Name), checkLook(row.Environment, row.Colour)); err != nil {
 		return db.Cluster{}, err
 	}
+	if err := s.checkPrometheus(r, old, &change); err != nil {
+		return db.Cluster{}, err
+	}
 	if change.context != nil && row.Enabled {
 		if _, err := s.tryConnection(r.Context(), row.Name, change.context.Credentials); err != nil {
 			return db.Cluster{}, err
@@ -329,8 +333,11 @@ func (s *Server) changeCluster(r *http.Request, id int64, change clusterChange) 
 			var err error
 			row, err = q.UpdateCluster(ctx, db.ClusterSettings{
 				ID: id, Name: row.Name, Enabled: row.Enabled, ReadOnly: row.ReadOnly, Environment: row.Environment, Colour: row.Colour,
-				Description: row.Description, PrometheusURL: row.PrometheusURL, UpdatedAt: now,
+				Description: row.Description, UpdatedAt: now,
 			})
+			if err == nil && change.prometheus != nil {
+				row, err = q.SetPrometheus(ctx, id, *change.prometheus, now)
+			}
 			if err == nil && change.isDefault != nil && *change.isDefault {
 				row, err = q.SetDefaultCluster(ctx, id, now)
 			}
@@ -368,6 +375,9 @@ func clusterDiff(old, row db.Cluster, change clusterChange) string {
 	line("colour", old.Colour, row.Colour)
 	line("enabled", old.Enabled, row.Enabled)
 	line("read_only", old.ReadOnly, row.ReadOnly)
+	if change.prometheus != nil {
+		line("prometheus_url", old.PrometheusURL, *change.prometheus)
+	}
 	if change.isDefault != nil && *change.isDefault {
 		line("is_default", old.IsDefault, true)
 	}

@@ -85,6 +85,9 @@ func (s *Server) clusterRow(r *http.Request, c *kube.Cluster, o kube.Overview) v
 		Disabled: !c.Enabled(), Nodes: st.Nodes, NodesReady: st.NodesReady, Pods: st.Pods, PodsRunning: st.PodsRunning,
 		NodesKnown: st.NodesKnown || st.Nodes > 0, PodsKnown: st.PodsKnown || st.Pods > 0, NodesHref: path + "/" + kindNodes, PodsHref: path + "/" + kindPods, Seen: st.LastContact,
 	}
+	if c.Enabled() {
+		row.Prometheus = p.prometheus(c.Prometheus())
+	}
 	if nodes := o.Sections[kindNodes]; nodes.Shown && nodes.Freshness.Synced {
 		row.Nodes, row.NodesReady, row.NodesKnown = o.Nodes.Total, o.Nodes.Ready, true
 		row.CPU, row.Memory = share(p, o.CPU), share(p, o.Memory)

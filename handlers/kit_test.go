@@ -80,6 +80,9 @@ type kitConfig struct {
 	hasher    access.HasherConfig
 	proxies   []netip.Prefix
 	inCluster func() (kubeconfig.Context, error)
+	// detect lets the Prometheus of the clusters be looked for, and prometheus says where it is.
+	detect     bool
+	prometheus map[string]string
 }
 
 // clock is the server's. Every request of a visitor moves it on, so that rate limits never meet a test that is not
@@ -132,8 +135,12 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 	})
 	log := slog.New(redact.NewHandler(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	k.hub = live.New(live.Config{})
+	var keep func(int64, kube.Prometheus)
+	if cfg.detect {
+		keep = KeepPrometheus(store, k.clock.now, func(err error) { log.Warn("prometheus not kept", "error", err) })
+	}
 	fleet := kube.NewFleet(context.WithoutCancel(t.Context()), kube.Config{
-		Hub: k.hub, Log: log, OnHealth: KeepHealth(store, func(err error) { log.Warn("health not kept", "error", err) }),
+		Hub: k.hub, Log: log, OnPrometheus: keep, OnHealth: KeepHealth(store, func(err error) { log.Warn("health not kept", "error", err) }),
 	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -153,7 +160,7 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 	}
 	k.Server, err = New(Config{
 		Store: store, Fleet: fleet, Hub: k.hub, Authority: access.New(), Hasher: access.NewHasher(cfg.hasher), Catalogue: catalogue,
-		Log: log, Metrics: prometheus.NewRegistry(), Site: site, TrustedProxies: cfg.proxies, InCluster: cfg.inCluster, ReadOnly: cfg.readOnly, Version: "test", Now: k.clock.now,
+		Log: log, Metrics: prometheus.NewRegistry(), Site: site, TrustedProxies: cfg.proxies, InCluster: cfg.inCluster, ReadOnly: cfg.readOnly, Prometheus: cfg.prometheus, Version: "test", Now: k.clock.now,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -99,6 +99,7 @@ func (s *Server) Run(ctx context.Context) {
 	defer checkpoint.Stop()
 	defer expire.Stop()
 	changes := s.store.Changes(ctx)
+	s.warnOfPrometheus(ctx)
 	for {
 		var err error
 		select {
@@ -187,7 +188,10 @@ func (s *Server) reload(ctx context.Context) error {
 // set puts a cluster's record into the fleet. Credentials that cannot be opened make the cluster say so; they do not
 // keep the others from working.
 func (s *Server) set(ctx context.Context, row db.Cluster) error {
-	spec := kube.Spec{ID: row.ID, Name: row.Name, Enabled: row.Enabled, ReadOnly: row.ReadOnly || s.cfg.ReadOnly, Source: row.Source, Last: lastState(row)}
+	spec := kube.Spec{
+		Prometheus: s.prometheusOf(row),
+		ID:         row.ID, Name: row.Name, Enabled: row.Enabled, ReadOnly: row.ReadOnly || s.cfg.ReadOnly, Source: row.Source, Last: lastState(row),
+	}
 	plain, err := s.store.ClusterCredentials(ctx, row.ID)
 	if err == nil {
 		spec.Credentials, err = kubeconfig.Unmarshal(plain)

@@ -150,6 +150,12 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{set + "/default", "", "                             303 403 403 403 403 303 403 403"},
 			{"/settings/clusters/9999/default", "", "            303 403 403 403 403 404 403 403"},
 		},
+		"POST /settings/clusters/{id}/prometheus": {
+			{set + "/prometheus", "prometheus_url=no", "         303 403 403 403 403 422 403 403"},
+		},
+		"POST /settings/clusters/{id}/prometheus/rediscover": {
+			{"/settings/clusters/9999/prometheus/rediscover", "", "303 403 403 403 403 404 403 403"},
+		},
 		"GET /settings/clusters/{id}/remove": {{set + "/remove", "", "          303 403 403 403 403 200 403 403"}},
 		"POST /settings/clusters/{id}/remove": {
 			{set + "/remove", "confirm=no", "                    303 403 403 403 403 422 403 403"},
@@ -173,14 +179,15 @@ func rightsMatrix(k *kit) map[string][]probe {
 		"GET " + api + "/{id}/crds": {
 			{apiProduction + "/crds", "", "401 404 200 403 200 200 200 200"},
 		},
-		"POST " + api:                           {{api, `{"name":"x","kubeconfig":"` + bad + `"}`, "401 403 403 403 403 400 403 403"}},
-		"GET " + api + "/{id}":                  {{apiOne, "", "                  401 404 200 404 200 200 200 200"}},
-		"PUT " + api + "/{id}":                  {{apiOne, `{"name":""}`, "       401 403 403 403 403 400 403 403"}},
-		"DELETE " + api + "/{id}":               {{api + "/9999", "", "           401 403 403 403 403 404 403 403"}},
-		"POST " + api + "/{id}/test-connection": {{apiOne + "/test-connection", "", "401 403 403 403 403 200 403 403"}},
-		"GET " + apiRoot + "/cluster":           {{apiRoot + "/cluster?cluster=staging", "", "401 404 200 404 200 200 200 200"}},
-		"GET /api/docs":                         {{"/api/docs", "", "              303 200 200 200 200 200 200 200"}},
-		"GET /api/openapi.json":                 {{"/api/openapi.json", "", "      200 200 200 200 200 200 200 200"}},
+		"POST " + api:                                 {{api, `{"name":"x","kubeconfig":"` + bad + `"}`, "401 403 403 403 403 400 403 403"}},
+		"GET " + api + "/{id}":                        {{apiOne, "", "                  401 404 200 404 200 200 200 200"}},
+		"PUT " + api + "/{id}":                        {{apiOne, `{"name":""}`, "       401 403 403 403 403 400 403 403"}},
+		"DELETE " + api + "/{id}":                     {{api + "/9999", "", "           401 403 403 403 403 404 403 403"}},
+		"POST " + api + "/{id}/test-connection":       {{apiOne + "/test-connection", "", "401 403 403 403 403 200 403 403"}},
+		"POST " + api + "/{id}/prometheus/rediscover": {{api + "/9999/prometheus/rediscover", "", "401 403 403 403 403 404 403 403"}},
+		"GET " + apiRoot + "/cluster":                 {{apiRoot + "/cluster?cluster=staging", "", "401 404 200 404 200 200 200 200"}},
+		"GET /api/docs":                               {{"/api/docs", "", "              303 200 200 200 200 200 200 200"}},
+		"GET /api/openapi.json":                       {{"/api/openapi.json", "", "      200 200 200 200 200 200 200 200"}},
 	}
 }
 

@@ -87,6 +87,10 @@ func problem(err error) *ProblemError {
 		return clusterProblem(cluster)
 	case errors.Is(err, kube.ErrNotFound), errors.Is(err, db.ErrNotFound):
 		return &ProblemError{Status: http.StatusNotFound, ID: "not_found", Err: err}
+	case errors.Is(err, kube.ErrDetecting):
+		return &ProblemError{Status: http.StatusConflict, ID: "prometheus_detecting", Err: err}
+	case errors.Is(err, kube.ErrPrometheusSet):
+		return &ProblemError{Status: http.StatusConflict, ID: "prometheus_set", Err: err}
 	case errors.Is(err, kube.ErrDisabled):
 		return &ProblemError{Status: http.StatusConflict, ID: "cluster_disabled", Err: err}
 	case errors.Is(err, db.ErrConflict):

@@ -95,6 +95,8 @@ func (s *Server) routes() []route {
 		{"POST", setting + "/{id}", access.EffectAdmin, signedIn, s.updateCluster, false},
 		{"POST", setting + "/{id}/test", access.EffectAdmin, signedIn, s.testCluster, false},
 		{"POST", setting + "/{id}/default", access.EffectAdmin, signedIn, s.setDefaultCluster, false},
+		{"POST", setting + "/{id}/prometheus", access.EffectAdmin, signedIn, s.setPrometheus, false},
+		{"POST", setting + "/{id}/prometheus/rediscover", access.EffectAdmin, signedIn, s.rediscover, false},
 		{"GET", setting + "/{id}/remove", access.EffectRead, signedIn, s.askRemoveCluster, false},
 		{"POST", setting + "/{id}/remove", access.EffectAdmin, signedIn, s.removeCluster, false},
 	}

@@ -56,6 +56,8 @@ type Config struct {
 	ReadOnly bool
 	// Uploads says which kubeconfigs are accepted from the browser and the API.
 	Uploads kubeconfig.Policy
+	// Prometheus is where the Prometheus of clusters is, by the cluster's name, where the configuration says so.
+	Prometheus map[string]string
 	// InCluster reads the credentials of the cluster that Tiga runs in, which can be added as one of its own. Nil where it
 	// runs in none.
 	InCluster func() (kubeconfig.Context, error)

@@ -122,6 +122,7 @@ type typed struct {
 	kubeconfig string
 	wrong      map[string]string // what is wrong with which field
 	proof      error             // why the password is asked for
+	prometheus *typedPrometheus  // of the form for the Prometheus
 }
 
 // editPage fills in what every answer of the page has.
@@ -135,6 +136,7 @@ func (s *Server) editPage(w http.ResponseWriter, r *http.Request, status int, ro
 		m.MakeDefault = path + "/default"
 	}
 	m.Status = p.recordStatus(look{row}, s.states())
+	m.Prometheus = s.prometheusBox(r, row, form)
 	var colours []ui.Option
 	for _, c := range clusterColours() {
 		colours = append(colours, ui.Option{Value: c, Text: p.colourName(c), Chosen: c == row.Colour})

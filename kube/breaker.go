@@ -51,6 +51,16 @@ func (b *breaker) enter(check bool) error {
 	return nil
 }
 
+// shut refuses while the breaker is open, and learns nothing.
+func (b *breaker) shut() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failures < breakerLimit {
+		return nil
+	}
+	return &openError{b.cause}
+}
+
 // leave learns how a request went. A caller that went away says nothing about the cluster, nor does a request that was
 // never sent.
 func (b *breaker) leave(err error) {
@@ -70,6 +80,12 @@ func (b *breaker) leave(err error) {
 // wrap counts as a failure whatever keeps an answer from beginning: no connection, no TLS, no headers in time.
 func (b *breaker) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if flagsOf(r.Context()).service {
+			if err := b.shut(); err != nil {
+				return refuse(r, err)
+			}
+			return next.RoundTrip(r)
+		}
 		if err := b.enter(flagsOf(r.Context()).check); err != nil {
 			return refuse(r, err)
 		}

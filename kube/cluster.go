@@ -26,6 +26,7 @@ type Cluster struct {
 
 	catalogue *catalogue
 	usages    *usages
+	monitor   *monitor
 
 	readOnly atomic.Bool
 	cancel   context.CancelFunc
@@ -66,6 +67,7 @@ func newCluster(cfg *Config, spec Spec) *Cluster {
 		return c
 	}
 	c.conn = conn
+	c.monitor = newMonitor(spec.Prometheus, c.searches(), cfg.Now())
 	c.tables = c.newTables(c.state.Namespaces)
 	return c
 }
@@ -103,6 +105,7 @@ func (c *Cluster) start() {
 		c.running.Go(c.watchKinds)
 		c.running.Go(c.watchUsage)
 		c.running.Go(c.lookForKinds)
+		c.running.Go(c.watchPrometheus)
 	}
 }
 

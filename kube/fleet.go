@@ -27,6 +27,9 @@ type Config struct {
 	// OnHealth is called after a check that changed something worth keeping. It is called from the cluster's own
 	// goroutine, one at a time, and delays only that cluster.
 	OnHealth func(id int64, s State)
+	// OnPrometheus is called after a search for a cluster's Prometheus with what it found, the zero value for nothing, from a
+	// goroutine that delays only this. Without it none is looked for.
+	OnPrometheus func(id int64, found Prometheus)
 	// AllowExec lets credential plugins run. Without it they do not, whatever was stored.
 	AllowExec bool
 	// UserAgent begins the User-Agent of every request; "tiga" if empty.
@@ -60,6 +63,8 @@ type Config struct {
 
 	ctx         context.Context //nolint:containedctx // the fleet's own life, set once by NewFleet
 	maxResponse int64           // bytes that are read of an answer; tests use less
+	// dialPrometheus replaces the dialer to a Prometheus in tests.
+	dialPrometheus func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (c Config) withDefaults(ctx context.Context) Config {
@@ -104,6 +109,8 @@ type Spec struct {
 	// Namespaces are those that the credentials may list, where they may not list all. Without them the namespace of
 	// the kubeconfig's context is tried.
 	Namespaces []string
+	// Prometheus is where the cluster's Prometheus is: set by hand, or found before. The zero value lets it be looked for.
+	Prometheus Prometheus
 	// Last is what was known when the program stopped, to be shown until the first check.
 	Last State
 }
@@ -133,6 +140,7 @@ func (f *Fleet) Set(spec Spec) error {
 	}
 	old := f.clusters[spec.ID]
 	if old != nil && old.adopt(spec) {
+		old.storedPrometheus(spec.Prometheus)
 		return old.broken()
 	}
 	if old != nil {
@@ -142,6 +150,7 @@ func (f *Fleet) Set(spec Spec) error {
 		f.retire(old)
 	}
 	c := newCluster(&f.cfg, spec)
+	c.inherit(old, spec)
 	f.clusters[spec.ID] = c
 	c.start()
 	f.cfg.Hub.Publish(live.Fleet)

@@ -54,6 +54,14 @@ func lock(base *url.URL, readOnly *atomic.Bool, next http.RoundTripper) http.Rou
 			// It is a way to everything on the node, past admission and audit.
 			return refuse(r, errForbiddenPath)
 		}
+		if flagsOf(r.Context()).service {
+			// The one thing that is read behind the API server, on read-only clusters too: a query to a Prometheus.
+			path := strings.TrimPrefix(r.URL.Path, strings.TrimRight(base.Path, "/"))
+			if r.Method != http.MethodGet || !queries.MatchString(path) || r.URL.RawPath != "" || r.Header.Get("Upgrade") != "" {
+				return refuse(r, errForbiddenPath)
+			}
+			return next.RoundTrip(r)
+		}
 		if readOnly.Load() {
 			read := r.Method == http.MethodGet || r.Method == http.MethodHead
 			if !read || acting(sub) || r.Header.Get("Upgrade") != "" {
@@ -105,6 +113,8 @@ func observed(observe func(*http.Request), next http.RoundTripper) http.RoundTri
 type flags struct {
 	check bool // of the health check: it finds out whether a closed way is open again
 	watch bool // a stream that may stay open for ever
+	// service is a query to something behind the API server: what it answers, or does not, says nothing of the cluster.
+	service bool
 }
 
 type flagsKey struct{}
@@ -135,7 +145,7 @@ func (l *credentialLock) wrap(refused func(), next http.RoundTripper) http.Round
 		switch {
 		case check:
 			l.locked.Store(resp.StatusCode == http.StatusUnauthorized)
-		case resp.StatusCode == http.StatusUnauthorized:
+		case resp.StatusCode == http.StatusUnauthorized && !flagsOf(r.Context()).service:
 			refused()
 		}
 		return resp, nil
@@ -258,7 +268,7 @@ func (p *pause) wrap(next http.RoundTripper) http.RoundTripper {
 			return refuse(r, err)
 		}
 		resp, err := next.RoundTrip(r)
-		if err != nil || resp.StatusCode != http.StatusTooManyRequests || !p.set(resp) {
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || flagsOf(r.Context()).service || !p.set(resp) {
 			return resp, err
 		}
 		again := (r.Method == http.MethodGet || r.Method == http.MethodHead) && !flagsOf(r.Context()).watch

@@ -121,6 +121,7 @@ func (c *Cluster) settle(found State) {
 		c.cfg.Hub.Publish(live.Fleet)
 		c.cfg.Hub.Publish(live.Health(c.id))
 	}
+	poke(c.monitor.wake) // it may have waited for the cluster
 	c.cfg.OnHealth(c.id, found)
 }
 

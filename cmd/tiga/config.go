@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -60,6 +61,13 @@ func (c configFile) BeforeResolve(k *kong.Kong, ctx *kong.Context, trace *kong.P
 			parts := make([]string, len(list))
 			for i, item := range list {
 				parts[i] = fmt.Sprint(item)
+			}
+			return strings.Join(parts, ","), nil
+		}
+		if pairs, ok := value.(map[string]any); ok {
+			var parts []string
+			for _, name := range slices.Sorted(maps.Keys(pairs)) {
+				parts = append(parts, fmt.Sprintf("%s=%v", name, pairs[name]))
 			}
 			return strings.Join(parts, ","), nil
 		}

@@ -40,12 +40,13 @@ type serveCommand struct {
 	Log   logSettings   `embed:""`
 	Web   webSettings   `embed:""`
 
-	Kubeconfig            string `help:"Kubeconfig whose contexts are imported; KUBECONFIG or ~/.kube/config by default, several separated by colons." placeholder:"FILE"`
-	AdminPassword         string `help:"Password of the user admin on first start; without it a one-time password is printed." placeholder:"PASSWORD"`
-	ReadOnly              bool   `help:"Refuse every change, in Tiga and in all clusters."`
-	AllowExecCredentials  bool   `help:"Run credential plugins (EKS, GKE, AKS) that a kubeconfig named by --kubeconfig asks for. Never for uploads."`
-	AllowInsecureClusters bool   `help:"Accept clusters whose certificate is not checked."`
-	Development           bool   `help:"Serve the gallery of views at /gallery." hidden:""`
+	Kubeconfig            string   `help:"Kubeconfig whose contexts are imported; KUBECONFIG or ~/.kube/config by default, several separated by colons." placeholder:"FILE"`
+	AdminPassword         string   `help:"Password of the user admin on first start; without it a one-time password is printed." placeholder:"PASSWORD"`
+	ReadOnly              bool     `help:"Refuse every change, in Tiga and in all clusters."`
+	PrometheusURL         []string `help:"Where the Prometheus of a cluster is, as NAME=URL; several separated by commas, or the flag repeated. It is not looked for then." placeholder:"NAME=URL"`
+	AllowExecCredentials  bool     `help:"Run credential plugins (EKS, GKE, AKS) that a kubeconfig named by --kubeconfig asks for. Never for uploads."`
+	AllowInsecureClusters bool     `help:"Accept clusters whose certificate is not checked."`
+	Development           bool     `help:"Serve the gallery of views at /gallery." hidden:""`
 }
 
 // Run serves until ctx ends, and then drains.
@@ -58,6 +59,10 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	limitMemory(log)
+	addresses, err := prometheusURLs(c.PrometheusURL)
+	if err != nil {
+		return err
+	}
 	contexts, source, err := c.contexts(ctx, log)
 	if err != nil {
 		return err
@@ -76,7 +81,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	hub := live.New(live.Config{Interval: 800 * time.Millisecond})
 	fleet := kube.NewFleet(run, kube.Config{
 		Hub: hub, Log: log, AllowExec: c.AllowExecCredentials, UserAgent: "tiga/" + version,
-		OnHealth: handlers.KeepHealth(store, func(err error) { log.WarnContext(run, "health not kept", "error", err) }),
+		OnHealth:     handlers.KeepHealth(store, func(err error) { log.WarnContext(run, "health not kept", "error", err) }),
+		OnPrometheus: handlers.KeepPrometheus(store, time.Now, func(err error) { log.WarnContext(run, "prometheus not kept", "error", err) }),
 	})
 	defer func() {
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveBudget)
@@ -89,7 +95,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return settingError{setting: "--listen", problem: "cannot be listened on", err: err}
 	}
 	defer listener.Close()
-	server, err := c.server(store, fleet, hub, log, listener.Addr().String())
+	server, err := c.server(store, fleet, hub, log, listener.Addr().String(), addresses)
 	if err != nil {
 		return err
 	}
@@ -119,7 +125,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 }
 
 // server wires the HTTP side together.
-func (c *serveCommand) server(store *db.Store, fleet *kube.Fleet, hub *live.Hub, log *slog.Logger, bound string) (*handlers.Server, error) {
+func (c *serveCommand) server(store *db.Store, fleet *kube.Fleet, hub *live.Hub, log *slog.Logger, bound string, addresses map[string]string) (*handlers.Server, error) {
 	site, err := c.Web.site(bound)
 	if err != nil {
 		return nil, err
@@ -142,7 +148,7 @@ func (c *serveCommand) server(store *db.Store, fleet *kube.Fleet, hub *live.Hub,
 		Store: store, Fleet: fleet, Hub: hub, Authority: access.New(), Hasher: access.NewHasher(access.HasherConfig{}),
 		Catalogue: catalogue, Log: log, Metrics: registry, MetricsElsewhere: c.Web.MetricsListen != "", Site: site, TrustedProxies: proxies,
 		FrameAncestors: c.Web.FrameAncestors, ReadOnly: c.ReadOnly, Uploads: kubeconfig.Policy{AllowInsecure: c.AllowInsecureClusters},
-		InCluster: inCluster, Development: c.Development, Version: version,
+		InCluster: inCluster, Prometheus: addresses, Development: c.Development, Version: version,
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"tiga/db"
 	"tiga/db/seal"
 	"tiga/handlers/guard"
+	"tiga/kube"
 	"tiga/kube/kubeconfig"
 )
 
@@ -181,4 +182,22 @@ func operatorKubeconfigs(flag string) ([]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// prometheusURLs reads NAME=URL. A name may hold an equals sign, an address that is accepted begins in one way.
+func prometheusURLs(settings []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, setting := range settings {
+		at := max(strings.Index(setting, "=http://"), strings.Index(setting, "=https://"))
+		if at <= 0 {
+			name, _, _ := strings.Cut(setting, "=") // the rest may hold a password
+			return nil, settingError{setting: "--prometheus-url", problem: fmt.Sprintf("what is given for %q has to be NAME=URL with an address such as http://prometheus.example.com:9090", name)}
+		}
+		url, err := kube.CheckPrometheusURL(setting[at+1:])
+		if err != nil {
+			return nil, settingError{setting: "--prometheus-url", problem: fmt.Sprintf("the address of %q cannot be used: give http:// or https://, a host, and no user name, query or fragment", setting[:at]), err: err}
+		}
+		out[setting[:at]] = url
+	}
+	return out, nil
 }

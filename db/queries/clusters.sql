@@ -25,7 +25,7 @@ SELECT * FROM clusters WHERE deleted_at = 0 ORDER BY name, id;
 
 -- name: updateCluster :one
 UPDATE clusters SET name = $2, enabled = $3, read_only = $4, environment = $5, colour = $6, description = $7,
-    prometheus_url = $8, updated_at = $9
+    updated_at = $8
 WHERE id = $1 AND deleted_at = 0
 RETURNING *;
 
@@ -33,6 +33,23 @@ RETURNING *;
 UPDATE clusters SET server = $2, context = $3, source = $4, fingerprint = $5, updated_at = $6
 WHERE id = $1 AND deleted_at = 0
 RETURNING *;
+
+-- name: forgetFoundPrometheus :execrows
+-- What was found belongs to the server that it was found through.
+UPDATE clusters SET prometheus_url = '', prometheus_way = ''
+WHERE id = $1 AND server <> $2 AND prometheus_way <> '';
+
+-- name: SetPrometheus :one
+-- Sets an address by hand, or with an empty one takes it away again.
+UPDATE clusters SET prometheus_url = $2, prometheus_way = '', updated_at = $3
+WHERE id = $1 AND deleted_at = 0
+RETURNING *;
+
+-- name: FoundPrometheus :execrows
+-- Keeps what a search found, or with an empty address that it found nothing. What was set by hand meanwhile stays.
+UPDATE clusters SET prometheus_url = $2, prometheus_way = $3, updated_at = $4
+WHERE id = $1 AND deleted_at = 0 AND (prometheus_url = '' OR prometheus_way <> '')
+    AND (prometheus_url <> $2 OR prometheus_way <> $3);
 
 -- name: clearDefaultCluster :exec
 UPDATE clusters SET is_default = FALSE, updated_at = $1 WHERE is_default AND deleted_at = 0;

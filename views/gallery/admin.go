@@ -125,11 +125,14 @@ func clusters(e Env) []Story {
 		},
 		Facts: []ui.Fact{{Label: e.w("API server", "API 服务器"), Cells: []ui.Cell{{Text: "https://203.0.113.9:6443", Form: ui.FormName}}}, {Label: e.w("User", "用户"), Cells: []ui.Cell{{Text: "tiga", Form: ui.FormName, Note: e.w("client certificate", "客户端证书")}}}, {Label: e.w("Added", "添加于"), Cells: []ui.Cell{{Num: e.unix(4 * day), Form: ui.FormTime}}}},
 	}
+	edit.Prometheus = e.prometheus(ui.Status{Word: e.w("Found", "已找到"), Reason: e.w("Node port", "节点端口"), Tone: ui.ToneOK, Since: e.ago(3 * time.Hour)}, "http://203.0.113.20:30090")
 	wrong := edit
+	wrong.Prometheus = e.prometheusMissing()
 	wrong.Fields = append([]ui.Field(nil), edit.Fields...)
 	wrong.Fields[0].Error, wrong.Error = e.w("There is another cluster of this name.", "已有同名集群。"), e.w("Nothing was saved.", "未保存任何内容。")
 	wrong.Result = &views.TestResult{Status: ui.Status{Word: e.w("Failed", "失败"), Reason: "x509: certificate signed by unknown authority", Tone: ui.ToneBad}, Notes: []string{e.w("The certificate authority of the kubeconfig is not the one that signed the server's certificate.", "kubeconfig 中的 CA 并非签发服务器证书的 CA。")}, When: e.ago(2 * time.Second)}
 	tested := edit
+	tested.Prometheus = e.prometheusHostile()
 	tested.Result = &views.TestResult{Status: ui.Status{Word: e.w("Connected", "连接成功"), Tone: ui.ToneOK}, Facts: []ui.Fact{{Label: e.w("Version", "版本"), Cells: []ui.Cell{{Text: "v1.34.9+k3s1", Form: ui.FormName}}}, {Label: e.w("Nodes", "节点"), Cells: []ui.Cell{{Num: 3, Form: ui.FormNumber}}}}, When: e.ago(2 * time.Second)}
 	preview := views.ClusterPreview{
 		Post: e.Mount + "retry", Hidden: []ui.Pair{{Key: "kubeconfig", Value: "YXBpVmVyc2lvbjogdjE="}}, Cancel: e.Mount + "cluster-add", Colours: colours, Defaults: true,
