@@ -33,6 +33,8 @@ type visit struct {
 	locale  string
 	theme   string
 	own     *own // see ownOf
+	// at is the position in the stream of changes when the request came: nothing that the answer shows is older.
+	at string
 }
 
 func visitOf(r *http.Request) *visit {

@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -21,6 +23,7 @@ import (
 	"tiga/kube"
 	"tiga/kube/kubeconfig"
 	"tiga/kube/kubetest"
+	"tiga/kube/live"
 )
 
 func TestFR0_1_HomeListsEveryCluster(t *testing.T) {
@@ -63,25 +66,8 @@ func TestFR0_1_HomeIsLive(t *testing.T) {
 	k.warm("pods")
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.site.URL+"/live", nil)
-	k.must(err)
 	v := k.as(viewer)
-	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	resp, err := v.client.Do(req)
-	k.must(err)
-	defer resp.Body.Close()
-	buffer, text := make([]byte, 4096), ""
-	read := func(want string) {
-		t.Helper()
-		for !strings.Contains(text, want) {
-			n, err := resp.Body.Read(buffer)
-			if err != nil {
-				t.Fatalf("%v after %q", err, text)
-			}
-			text += string(buffer[:n])
-		}
-		text = ""
-	}
+	body, read := v.stream(ctx, "/live")
 	read("id: ")
 	k.production.Add(testPod("shop", "new"))
 	read("event: changed")
@@ -94,13 +80,63 @@ func TestFR0_1_HomeIsLive(t *testing.T) {
 		return err
 	}))
 	k.must(k.Load(t.Context()))
+	buffer := make([]byte, 4096)
 	for {
-		if _, err := resp.Body.Read(buffer); err != nil {
+		if _, err := body.Read(buffer); err != nil {
 			if ctx.Err() != nil {
 				t.Error("the stream outlives the user")
 			}
 			return
 		}
+	}
+}
+
+// What changes between a page and the opening of its stream is not missed: the page says what it was made at.
+func TestFR0_1_NothingIsMissedBeforeTheStreamIsOpen(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, kitConfig{})
+	k.warm("pods")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	v := k.as(viewer)
+	for _, path := range []string{"/", clusterPath(k.productionID), clusterPath(k.productionID) + "/pods", clusterPath(k.productionID) + "/pods/shop/web-1"} {
+		page := elements(v.get(path).doc(), "", "id", "live")
+		if len(page) != 1 {
+			t.Fatalf("%s is not live", path)
+		}
+		var headers map[string]string
+		k.must(json.Unmarshal([]byte(attribute(page[0], "hx-headers")), &headers))
+		stream := attribute(page[0], "hx-sse:connect")
+		k.hub.Publish(live.Kind(k.productionID, "pods"))
+		_, read := v.stream(ctx, stream, "Last-Event-ID", headers["Last-Event-ID"])
+		read("event: changed")
+	}
+}
+
+// stream opens a stream, and returns its body and a function that waits until a text was in it.
+func (v *visitor) stream(ctx context.Context, path string, headers ...string) (io.Reader, func(want string)) {
+	t := v.k.t
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.k.site.URL+path, nil)
+	v.k.must(err)
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := v.client.Do(req)
+	v.k.must(err)
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	buffer, text := make([]byte, 4096), ""
+	return resp.Body, func(want string) {
+		t.Helper()
+		for !strings.Contains(text, want) {
+			n, err := resp.Body.Read(buffer)
+			if err != nil {
+				t.Fatalf("%v after %q", err, text)
+			}
+			text += string(buffer[:n])
+		}
+		text = ""
 	}
 }
 

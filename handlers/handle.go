@@ -35,6 +35,9 @@ func isHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" 
 // show answers with a page: the whole document, or the inside of #main.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, p views.Page) error {
 	ctx := s.viewContext(r)
+	if p.Live != nil {
+		p.Live.At = visitOf(r).at
+	}
 	if isPartial(r) {
 		return write(ctx, w, status, views.Main(p))
 	}

@@ -224,7 +224,7 @@ func sessionKey(r *http.Request) string {
 // withVisit finds out who is asking, by cookie or token, and in which language and theme.
 func (s *Server) withVisit(next http.Handler) http.Handler {
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		v := &visit{locale: s.catalogue.Match(r.Header.Get("Accept-Language"), cookieValue(r, languageCookie)), theme: cookieValue(r, themeCookie)}
+		v := &visit{at: s.hub.ID(), locale: s.catalogue.Match(r.Header.Get("Accept-Language"), cookieValue(r, languageCookie)), theme: cookieValue(r, themeCookie)}
 		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 		if token, ok := bearer(r); ok {
 			if err := s.byToken(r, v, token); err != nil {
