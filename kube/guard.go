@@ -258,7 +258,8 @@ func (p *pause) wrap(next http.RoundTripper) http.RoundTripper {
 			return refuse(r, err)
 		}
 		resp, err := next.RoundTrip(r)
-		if err != nil || resp.StatusCode != http.StatusTooManyRequests || !p.set(resp) {
+		// Of an eviction the status says that a disruption budget is in the way; the cluster itself asks for no pause.
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || strings.HasSuffix(r.URL.Path, "/eviction") || !p.set(resp) {
 			return resp, err
 		}
 		again := (r.Method == http.MethodGet || r.Method == http.MethodHead) && !flagsOf(r.Context()).watch
