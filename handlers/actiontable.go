@@ -110,7 +110,7 @@ func actions() map[kinds.Action]action {
 			},
 		},
 		{
-			id: kinds.ActionUndo, verb: access.VerbPatch, needs: needs("patch", ""), applies: without(kinds.StatePaused),
+			id: kinds.ActionUndo, verb: access.VerbPatch, needs: needs("patch", ""), applies: without(kinds.StatePaused | kinds.StateFirst),
 			ask: askUndo, read: readUndo,
 			do: func(ctx context.Context, d deed) (kube.Change, error) {
 				return d.cluster.Undo(ctx, d.permit, d.history, d.kind, d.namespace, d.name, kube.UndoOptions{

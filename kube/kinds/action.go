@@ -39,6 +39,7 @@ const (
 	StateCordoned                    // no pod is placed on it
 	StateOwned                       // another object decides how many pods it has
 	StateLeaving                     // it is being deleted
+	StateFirst                       // it has had no other revision than this
 )
 
 // Is reports whether the object is in all of these states.
@@ -51,7 +52,10 @@ func in(s State, when bool) State {
 	return 0
 }
 
-func deploymentState(d *appsv1.Deployment) State { return in(StatePaused, d.Spec.Paused) }
+func deploymentState(d *appsv1.Deployment) State {
+	revision := d.Annotations[revisionAnnotation]
+	return in(StatePaused, d.Spec.Paused) | in(StateFirst, revision == "" || revision == "1")
+}
 
 func replicaSetState(r *appsv1.ReplicaSet) State {
 	return in(StateOwned, metav1.GetControllerOf(r) != nil)
