@@ -2,13 +2,14 @@ package handlers
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -19,29 +20,8 @@ import (
 	"tiga/views/ui"
 )
 
-// maxReplicas bounds what the form of a scale accepts; more is a typing mistake.
-const maxReplicas = 10_000
-
-// maxBulk bounds how many objects one bulk action takes.
-const maxBulk = 500
-
 // maxObjectName is the longest name that an API server gives to anything.
 const maxObjectName = 253
-
-// verbs says which right an action needs.
-func verbOf(a kinds.Action) access.Verb {
-	switch a {
-	case kinds.ActionScale:
-		return access.VerbScale
-	case kinds.ActionRestart:
-		return access.VerbRestart
-	default:
-		return access.VerbDelete
-	}
-}
-
-// bulkable says whether an action makes sense for many objects at once.
-func bulkable(a kinds.Action) bool { return a != kinds.ActionScale }
 
 // target is one object that something is done to.
 type target struct{ namespace, name string }
@@ -54,10 +34,14 @@ func (t target) String() string {
 }
 
 // actionOf reads the action of the path; a kind that does not have it answers 404.
-func actionOf(r *http.Request) (kinds.Action, error) {
-	a := kinds.Action(chi.URLParam(r, "action"))
-	if !kindOf(r).Can(a) {
-		return "", &ProblemError{Status: http.StatusNotFound, ID: "unknown_action", Args: map[string]any{"Value": string(a), "Kind": kindOf(r).Name}}
+func (s *Server) actionOf(r *http.Request) (action, error) {
+	return s.actionNamed(r, chi.URLParam(r, "action"))
+}
+
+func (s *Server) actionNamed(r *http.Request, name string) (action, error) {
+	a, ok := s.actions[kinds.Action(name)]
+	if !ok || !kindOf(r).Can(a.id) {
+		return action{}, &ProblemError{Status: http.StatusNotFound, ID: "unknown_action", Args: map[string]any{"Value": name, "Kind": kindOf(r).Name}}
 	}
 	return a, nil
 }
@@ -83,33 +67,35 @@ func unescaped(r *http.Request, key string) string {
 	return raw
 }
 
-// action is a link to the page that asks before something is done.
-func (p presenter) action(a kinds.Action, path string) ui.Action {
-	return ui.Action{ID: string(a), Text: p.loc.T("action." + string(a)), Href: path + "/" + string(a), Danger: a == kinds.ActionDelete, Dialog: true}
-}
-
-// rowActions are the kind's actions that the person may do somewhere in this cluster; each object is asked for again.
-func (s *Server) rowActions(r *http.Request, k *kinds.Kind) []kinds.Action {
-	// A list shows many namespaces; a button that one of them lacks is answered with the missing right.
-	return slices.DeleteFunc(slices.Clone(k.Actions), func(a kinds.Action) bool {
-		return !s.authority.Somewhere(subjectOf(r), request(clusterOf(r).Name(), verbOf(a), k, "", ""))
-	})
-}
-
-// bulkActions are those of a row's actions that make sense for many objects at once.
-func (p presenter) bulkActions(actions []kinds.Action, path string) []ui.Action {
-	var out []ui.Action
-	for _, a := range actions {
-		if bulkable(a) {
-			out = append(out, p.action(a, path))
-		}
+// request is the question whether somebody may do the action to an object. nonce is that of the form, for what is named
+// after it; where there is none yet, any of its form does.
+func (a action) request(c *kube.Cluster, k *kinds.Kind, t target, nonce string) access.Request {
+	made, ok := known(c, a.makes)
+	if a.makes == "" || !ok {
+		return request(c.Name(), a.verb, k, t.namespace, t.name)
 	}
-	return out
+	if t.name != "" {
+		t.name = kube.JobName(a.id, t.name, nonce)
+	}
+	return request(c.Name(), a.verb, made, t.namespace, t.name)
+}
+
+// anyNonce stands for one in questions about a name that is not chosen yet.
+const anyNonce = "00000"
+
+var nonceForm = regexp.MustCompile(`^[a-z0-9]{5}$`)
+
+// newNonce is what tells one form from another.
+func newNonce() string { return strings.ToLower(rand.Text()[:5]) }
+
+// link is a link to the page that asks before something is done.
+func (p presenter) link(a action, path string) ui.Action {
+	return ui.Action{ID: string(a.id), Text: p.loc.T("action." + string(a.id)), Href: path + "/" + string(a.id), Danger: a.danger, Dialog: true}
 }
 
 // askAction is the page that says what will happen, to what, on which cluster.
 func (s *Server) askAction(w http.ResponseWriter, r *http.Request) error {
-	a, err := actionOf(r)
+	a, err := s.actionOf(r)
 	if err != nil {
 		return err
 	}
@@ -121,16 +107,20 @@ func (s *Server) askAction(w http.ResponseWriter, r *http.Request) error {
 	if err := s.allowed(r, a, t); err != nil {
 		return err
 	}
-	return s.confirm(w, r, http.StatusOK, s.confirmation(r, a, t, row))
+	m, err := s.confirmation(r, a, t, row)
+	if err != nil {
+		return err
+	}
+	return s.confirm(w, r, http.StatusOK, m)
 }
 
 // allowed says, before a form is shown, what would be said after it was sent.
-func (s *Server) allowed(r *http.Request, a kinds.Action, t target) error {
-	_, err := s.authority.Check(subjectOf(r), request(clusterOf(r).Name(), verbOf(a), kindOf(r), t.namespace, t.name))
+func (s *Server) allowed(r *http.Request, a action, t target) error {
+	_, err := s.authority.Check(subjectOf(r), a.request(clusterOf(r), kindOf(r), t, anyNonce))
 	return err
 }
 
-// readRow finds an object in the cache, with the right to get it.
+// readRow finds an object in the cluster, with the right to get it.
 func (s *Server) readRow(r *http.Request, t target) (kinds.Row, error) {
 	k, c := kindOf(r), clusterOf(r)
 	permit, err := s.permit(r, access.VerbGet, k, t.namespace, t.name)
@@ -147,48 +137,41 @@ func (s *Server) readRow(r *http.Request, t target) (kinds.Row, error) {
 }
 
 // confirmation builds the question for one object.
-func (s *Server) confirmation(r *http.Request, a kinds.Action, t target, row kinds.Row) views.Confirmation {
+func (s *Server) confirmation(r *http.Request, a action, t target, row kinds.Row) (views.Confirmation, error) {
 	k, c, p := kindOf(r), clusterOf(r), s.presenter(r)
 	path := objectPath(c.ID(), k, t.namespace, t.name)
-	m := s.question(r, a)
-	m.Title = p.loc.T("ask."+string(a)+".title", "Kind", k.Name, "Name", t.name)
-	m.Objects = []ui.Link{{Text: t.name, Href: path, Note: t.namespace}}
-	m.Post, m.Cancel = path+"/"+string(a), path
-	switch a {
-	case kinds.ActionScale:
-		current := replicas(k, row)
-		m.Fields = []ui.Field{{
-			Type: ui.FieldNumber, Name: "replicas", Label: p.loc.T("ask.scale.replicas"), Value: strconv.Itoa(int(current)),
-			Min: "0", Max: strconv.Itoa(maxReplicas), Required: true, Focus: true, Help: p.loc.T("ask.scale.now", "Count", int(current)),
-		}}
-		m.Hidden = []ui.Pair{{Key: "from", Value: strconv.Itoa(int(current))}}
-	case kinds.ActionDelete:
-		m.TypeName, m.Gone = t.name, path
-		m.Hidden = []ui.Pair{{Key: "uid", Value: row.UID}}
-	default:
+	q := &question{Confirmation: s.question(r, a), target: t, row: row}
+	q.Title = p.loc.T("ask."+string(a.id)+".title", "Kind", k.Name, "Name", t.name)
+	q.Objects = []ui.Link{{Text: t.name, Href: path, Note: t.namespace}}
+	q.Post, q.Cancel = path+"/"+string(a.id), path
+	q.Hidden = append(q.Hidden, ui.Pair{Key: "uid", Value: row.UID})
+	if a.typed {
+		q.TypeName = t.name
 	}
-	return m
+	if a.id == kinds.ActionDelete {
+		q.Gone = path
+	}
+	if s.clusterDenies(r, newPatience(r), a, t) {
+		q.Error = p.loc.T("ask.cluster_denies", "Cluster", c.Name())
+	}
+	if a.ask != nil {
+		if err := a.ask(s, r, q); err != nil {
+			return views.Confirmation{}, err
+		}
+	}
+	return q.Confirmation, nil
 }
 
 // question is what all confirmations share.
-func (s *Server) question(r *http.Request, a kinds.Action) views.Confirmation {
+func (s *Server) question(r *http.Request, a action) views.Confirmation {
 	c, p := clusterOf(r), s.presenter(r)
 	look := s.looks.of(c.ID())
 	return views.Confirmation{
-		Explanation: p.loc.T("ask."+string(a)+".what", "Kind", kindOf(r).Name),
+		Explanation: p.loc.T("ask."+string(a.id)+".what", "Kind", kindOf(r).Name),
 		Cluster:     c.Name(), Environment: environment(look.Environment, look.Colour), Production: look.production(),
-		Submit: p.loc.T("action." + string(a)), Danger: a == kinds.ActionDelete,
+		Submit: p.loc.T("action." + string(a.id)), Danger: a.danger,
+		Hidden: []ui.Pair{{Key: "nonce", Value: newNonce()}, {Key: "at", Value: s.now().UTC().Format(time.RFC3339)}},
 	}
-}
-
-// replicas is how many pods a workload wants: the second figure of its column "ready".
-func replicas(k *kinds.Kind, row kinds.Row) int32 {
-	_, wanted, _ := strings.Cut(columnText(k, &row, "ready"), "/")
-	n, err := strconv.ParseInt(wanted, 10, 32)
-	if err != nil {
-		return 0
-	}
-	return int32(n)
 }
 
 // confirm shows a confirmation as a page, or as the content of a dialog.
@@ -201,189 +184,103 @@ func (s *Server) confirm(w http.ResponseWriter, r *http.Request, status int, m v
 
 // act does an action on one object. FR-1.7
 func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
-	a, err := actionOf(r)
+	a, err := s.actionOf(r)
 	if err != nil {
 		return err
 	}
-	t := targetOf(r)
 	if err := r.ParseForm(); err != nil {
 		return err
 	}
-	p := s.presenter(r)
-	if a == kinds.ActionDelete && strings.TrimSpace(r.PostForm.Get("confirm")) != t.name {
+	t, p := targetOf(r), s.presenter(r)
+	in, wrong := readAction(a, r.PostForm)
+	mistyped := a.typed && strings.TrimSpace(r.PostForm.Get("confirm")) != t.name
+	if wrong != nil || mistyped {
 		row, err := s.readRow(r, t)
 		if err != nil {
 			return err
 		}
-		m := s.confirmation(r, a, t, row)
-		m.TypeError = p.loc.T("ask.type_name", "Name", t.name)
-		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
-	}
-	input, problemText := parseAction(r, a)
-	if problemText != "" {
-		row, err := s.readRow(r, t)
+		m, err := s.confirmation(r, a, t, row)
 		if err != nil {
 			return err
 		}
-		m := s.confirmation(r, a, t, row)
-		m.Fields[0].Error, m.Fields[0].Value = p.loc.T(problemText, "Max", maxReplicas), r.PostForm.Get("replicas")
+		if mistyped {
+			m.TypeError = p.loc.T("ask.type_name", "Name", t.name)
+		}
+		for i := range m.Fields {
+			if f := &m.Fields[i]; wrong != nil && f.Name == wrong.field {
+				f.Error, f.Value = p.loc.T(wrong.id, "Max", maxReplicas), wrong.value
+			}
+		}
 		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
 	}
-	if err := s.perform(r, a, t, input); err != nil {
+	change, err := s.perform(r, a, t, in)
+	if err != nil {
 		return err
 	}
-	done := views.Notice{
-		Tone:  ui.ToneOK,
-		Title: p.loc.T("done."+string(a), "Kind", kindOf(r).Name, "Name", t.String(), "Cluster", clusterOf(r).Name(), "Replicas", int(input.replicas)),
+	if n, err := strconv.ParseInt(change.After["revision"], 10, 64); err == nil {
+		in.revision = n // the form may have left the choice to us
 	}
 	back := objectPath(clusterOf(r).ID(), kindOf(r), t.namespace, t.name)
-	if a == kinds.ActionDelete {
+	if a.id == kinds.ActionDelete {
 		back = kindPath(clusterOf(r).ID(), kindOf(r))
 	}
-	return s.done(w, r, done, back)
+	return s.done(w, r, s.success(r, a, t, in), back)
 }
 
-// actionInput is what the form of an action says.
-type actionInput struct {
-	replicas int32
-	from     *int32
-	uid      string
+// success says what was done to one object, and leads to what was made.
+func (s *Server) success(r *http.Request, a action, t target, in actionInput) views.Notice {
+	c, p := clusterOf(r), s.presenter(r)
+	made := kube.JobName(a.id, t.name, in.nonce)
+	n := views.Notice{Tone: ui.ToneOK, Title: p.loc.T("done."+string(a.id),
+		"Kind", kindOf(r).Name, "Name", t.String(), "Cluster", c.Name(), "Replicas", int(in.replicas), "Revision", int(in.revision), "Made", made)}
+	if k, ok := known(c, a.makes); ok && a.makes != "" {
+		n.Link = ui.Link{Text: k.Name + " " + made, Href: objectPath(c.ID(), k, t.namespace, made)}
+	}
+	return n
 }
 
-// parseAction reads the form of an action; problem is the id of what is wrong with it.
-func parseAction(r *http.Request, a kinds.Action) (in actionInput, problem string) {
-	in.uid = r.PostForm.Get("uid")
-	if a != kinds.ActionScale {
-		return in, ""
+// readAction reads the form of an action.
+func readAction(a action, f url.Values) (in actionInput, wrong *inputError) {
+	in.uid, in.nonce = f.Get("uid"), f.Get("nonce")
+	if !nonceForm.MatchString(in.nonce) {
+		in.nonce = newNonce()
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(r.PostForm.Get("replicas")), 10, 32)
-	if err != nil || n < 0 || n > maxReplicas {
-		return in, "ask.scale.number"
+	if at, err := time.Parse(time.RFC3339, f.Get("at")); err == nil {
+		in.at = at
 	}
-	in.replicas = int32(n)
-	if from, err := strconv.ParseInt(r.PostForm.Get("from"), 10, 32); err == nil {
-		f := int32(from)
-		in.from = &f
+	if a.read != nil {
+		wrong = a.read(f, &in)
 	}
-	return in, ""
+	return in, wrong
 }
 
-// perform does an action on one object: permit, audit intent, effect, audit outcome.
-func (s *Server) perform(r *http.Request, a kinds.Action, t target, in actionInput) error {
+// perform does an action on one object: permits, audit intent, effect, audit outcome.
+func (s *Server) perform(r *http.Request, a action, t target, in actionInput) (kube.Change, error) {
 	k, c := kindOf(r), clusterOf(r)
-	verb := verbOf(a)
-	permit, err := s.permit(r, verb, k, t.namespace, t.name)
-	if err != nil {
-		return s.refused(r, err)
+	var done kube.Change
+	q := a.request(c, k, t, in.nonce)
+	if row := routeOf(r); a.verb.Effect() > row.effect {
+		return done, fmt.Errorf("route %s %s declares %s and asks for %s", row.method, row.pattern, row.effect, a.verb)
 	}
-	return s.audited(r, permit, in.uid, func(ctx context.Context) (kube.Change, error) {
+	d := deed{action: a, cluster: c, kind: k, target: t, in: in}
+	var err error
+	if d.permit, err = s.authority.Check(subjectOf(r), q); err != nil {
+		return done, s.refused(r, err)
+	}
+	if d.read, err = s.permit(r, access.VerbGet, k, t.namespace, t.name); err != nil && a.makes != "" {
+		return done, s.refused(r, err)
+	}
+	if a.id == kinds.ActionUndo {
+		if d.history, err = s.mayListRevisions(r, t.namespace); err != nil {
+			return done, s.refused(r, err)
+		}
+	}
+	err = s.audited(r, d.permit, in.uid, func(ctx context.Context) (kube.Change, error) {
 		ctx, cancel := context.WithTimeout(ctx, actBudget)
 		defer cancel()
-		switch a {
-		case kinds.ActionScale:
-			return c.Scale(ctx, permit, k, t.namespace, t.name, kube.ScaleOptions{Replicas: in.replicas, From: in.from})
-		case kinds.ActionRestart:
-			return c.Restart(ctx, permit, k, t.namespace, t.name)
-		default:
-			return c.Delete(ctx, permit, k, t.namespace, t.name, kube.DeleteOptions{UID: in.uid})
-		}
+		var err error
+		done, err = a.do(ctx, d)
+		return done, err
 	})
-}
-
-// bulkTargets reads the fields "o" of a bulk action: namespace/name each.
-func bulkTargets(r *http.Request) ([]target, error) {
-	if err := r.ParseForm(); err != nil {
-		return nil, err
-	}
-	var out []target
-	for _, o := range r.Form["o"] {
-		ns, name, ok := strings.Cut(o, "/")
-		if !ok || !isSegment(name) || !isSegment(ns) || name == "" || (ns == "") == kindOf(r).Namespaced {
-			return nil, badInput("bad_request", nil)
-		}
-		out = append(out, target{ns, name})
-	}
-	if len(out) == 0 || len(out) > maxBulk {
-		return nil, badInput("bad_request", nil)
-	}
-	return out, nil
-}
-
-// bulkActionOf is actionOf for many objects at once.
-func bulkActionOf(r *http.Request) (kinds.Action, error) {
-	a, err := actionOf(r)
-	if err == nil && !bulkable(a) {
-		return "", &ProblemError{Status: http.StatusNotFound, ID: "unknown_action", Args: map[string]any{"Value": string(a), "Kind": kindOf(r).Name}}
-	}
-	return a, err
-}
-
-// bulkConfirmation builds the question for several objects. The number is to be typed for what cannot be taken back.
-func (s *Server) bulkConfirmation(r *http.Request, a kinds.Action, targets []target) views.Confirmation {
-	k, c, p := kindOf(r), clusterOf(r), s.presenter(r)
-	m := s.question(r, a)
-	m.Title = p.loc.T("ask."+string(a)+".many", "Kind", k.Plural, "Count", len(targets))
-	m.Post, m.Cancel = kindPath(c.ID(), k)+"/"+string(a), kindPath(c.ID(), k)
-	for _, t := range targets {
-		m.Objects = append(m.Objects, ui.Link{Text: t.name, Href: objectPath(c.ID(), k, t.namespace, t.name), Note: t.namespace})
-		m.Hidden = append(m.Hidden, ui.Pair{Key: "o", Value: t.namespace + "/" + t.name})
-	}
-	if a == kinds.ActionDelete {
-		m.TypeName = strconv.Itoa(len(targets))
-	}
-	return m
-}
-
-// bulkOf reads what is to be done, and to which objects.
-func bulkOf(r *http.Request) (kinds.Action, []target, error) {
-	a, err := bulkActionOf(r)
-	if err != nil {
-		return "", nil, err
-	}
-	targets, err := bulkTargets(r)
-	return a, targets, err
-}
-
-// askBulk asks before something is done to several objects.
-func (s *Server) askBulk(w http.ResponseWriter, r *http.Request) error {
-	a, targets, err := bulkOf(r)
-	if err != nil {
-		return err
-	}
-	for _, t := range targets {
-		if err := s.allowed(r, a, t); err != nil {
-			return err
-		}
-	}
-	return s.confirm(w, r, http.StatusOK, s.bulkConfirmation(r, a, targets))
-}
-
-// actBulk does an action to several objects, one after the other, and says what became of each.
-func (s *Server) actBulk(w http.ResponseWriter, r *http.Request) error {
-	a, targets, err := bulkOf(r)
-	if err != nil {
-		return err
-	}
-	p := s.presenter(r)
-	if a == kinds.ActionDelete && strings.TrimSpace(r.PostForm.Get("confirm")) != strconv.Itoa(len(targets)) {
-		m := s.bulkConfirmation(r, a, targets)
-		m.TypeError = p.loc.T("ask.type_count", "Count", len(targets))
-		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
-	}
-	var failed []string
-	for _, t := range targets {
-		err := s.perform(r, a, t, actionInput{})
-		if err == nil {
-			continue
-		}
-		if pe := problem(err); pe.Status >= http.StatusInternalServerError && pe.Cluster == "" || errors.Is(err, access.ErrReadOnly) {
-			return fmt.Errorf("%s %s: %w", a, t, err)
-		}
-		failed = append(failed, t.String()+": "+s.sentence(r, problem(err)))
-	}
-	n := views.Notice{Tone: ui.ToneOK, Title: p.loc.T("done.many."+string(a), "Kind", kindOf(r).Plural, "Count", len(targets)-len(failed), "Cluster", clusterOf(r).Name())}
-	if len(failed) > 0 {
-		n.Tone, n.Detail = ui.ToneBad, p.loc.T("done.failed", "Count", len(failed))+" "+strings.Join(failed, "; ")
-	}
-	return s.done(w, r, n, kindPath(clusterOf(r).ID(), kindOf(r)))
+	return done, err
 }

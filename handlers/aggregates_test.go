@@ -129,6 +129,7 @@ func (c *canaries) addresses() []string {
 		one + "/pods?q=restarts>=0", one + "/pods?q=-l+app", one + "/pods?q=!nothing", one + "/pods?q=/./", one + "/pods?f.status=CrashLoopBackOff", one + "/pods?f.status=Waiting", one + "/pods?cols=label:app&sort=label:app",
 		one + "/nodes/-/p-1", one + "/nodes/-/p-1/pods", one + "/nodes/-/p-1/events", one + "/nodes/-/p-1/describe", one + "/nodes/-/p-1/yaml",
 		one + "/namespaces/-/shop", one + "/namespaces/-/shop/describe", one + "/pods/shop/web-1/delete", one + "/deployments.apps/shop/web/scale", one + "/deployments.apps/shop/web/pods",
+		one + "/deployments.apps/shop/web/rollout", one + "/deployments.apps/shop/web/undo", one + "/secrets/shop/mine/reveal?key=a",
 	}
 	ids := []string{c.custom}
 	for n, k := range hostileKinds() {

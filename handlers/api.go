@@ -206,6 +206,7 @@ func (s *Server) mountAPI(r chi.Router) []route {
 	o := &operations{s: s, api: humachi.New(r, cfg)}
 	s.clusterOperations(o)
 	s.resourceOperations(o)
+	s.actionOperations(o)
 	s.openAPI = o.api.OpenAPI()
 	return append(o.rows, route{method: http.MethodGet, pattern: "/api/openapi.json", effect: access.EffectRead, who: anyone})
 }

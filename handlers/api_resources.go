@@ -362,22 +362,17 @@ func (s *Server) apiGetResource(r *http.Request, in *getResourceInput) (*answer[
 		return nil, err
 	}
 	k := kindOf(r)
-	switch {
-	case k.Namespaced && isAll(in.Namespace):
-		return nil, &fieldError{field: "namespace", id: "api.namespace_needed"}
-	case !k.Namespaced:
-		in.Namespace = ""
+	t, err := apiTarget(k, in.Namespace, in.Name)
+	if err != nil {
+		return nil, err
 	}
-	if !isSegment(in.Name) || !isSegment(in.Namespace) {
-		return nil, errNoRoute
-	}
-	permit, err := s.permit(r, access.VerbGet, k, in.Namespace, in.Name)
+	permit, err := s.permit(r, access.VerbGet, k, t.namespace, t.name)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), getBudget)
 	defer cancel()
-	o, err := clusterOf(r).Get(ctx, permit, k, in.Namespace, in.Name)
+	o, err := clusterOf(r).Get(ctx, permit, k, t.namespace, t.name)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ const (
 const (
 	tabOverview = "overview"
 	tabPods     = "pods"
+	tabRollout  = "rollout"
 	tabEvents   = "events"
 	tabYAML     = "yaml"
 	tabDescribe = "describe"
@@ -145,16 +146,15 @@ func (s *Server) objectHead(r *http.Request, o *object, current string) views.Ob
 	if n, ok := s.countPods(r, o); ok {
 		add(tabPods, n)
 	}
+	if s.hasRollout(r, o) {
+		add(tabRollout, 0)
+	}
 	if of := s.eventsOf(r, o); of.err == nil {
 		add(tabEvents, len(of.rows))
 	}
 	add(tabYAML, 0)
 	add(tabDescribe, 0)
-	for _, a := range k.Actions {
-		if s.may(r, request(c.Name(), verbOf(a), k, o.namespace, o.name)) {
-			head.Actions = append(head.Actions, p.action(a, path))
-		}
-	}
+	head.Actions = s.offersFor(r, k).on(&o.detail.Row)
 	if m := o.detail.Problem; !m.IsZero() {
 		head.Problem = &ui.Problem{
 			Title: p.loc.T("detail.unreadable.title"), Detail: p.words(m), Advice: p.loc.T("detail.unreadable.action"), Tone: ui.ToneWarn,

@@ -144,7 +144,7 @@ func TestPodsOfAnObject(t *testing.T) {
 	if got := tabsOf(v.get(clusterPath(k.productionID) + "/pods/shop/web-1")); got != "overview events yaml describe" {
 		t.Errorf("the tabs of a pod are %s", got)
 	}
-	if got := tabsOf(first); got != "overview pods events yaml describe" {
+	if got := tabsOf(first); got != "overview pods rollout events yaml describe" {
 		t.Errorf("the tabs of a deployment are %s", got)
 	}
 }

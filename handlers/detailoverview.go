@@ -33,6 +33,7 @@ func (s *Server) showObject(w http.ResponseWriter, r *http.Request, o *object) e
 		Tables: p.tables(c, o.detail.Tables), Entries: p.entries(o.detail.Entries), YAML: o.path(r) + "/" + tabYAML,
 		Related: s.owners(r, o.detail.Row), Annotations: pairs(o.whole.Annotations(), nil),
 	}
+	s.revealLinks(r, o, m.Entries)
 	m.Labels = pairs(o.detail.Row.Labels, func(l kinds.Pair) string {
 		return query{"q": {l.Key + "=" + l.Value}}.at(kindPath(c.ID(), k))
 	})

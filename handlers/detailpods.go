@@ -119,12 +119,12 @@ func (s *Server) fillSection(r *http.Request, section *views.Section, k *kinds.K
 			section.Columns[i].Href = ""
 		}
 	}
-	var actions []kinds.Action
+	var offers *offers
 	if path != "" {
-		actions = s.rowActions(r, k)
+		offers = s.offersFor(r, k)
 	}
 	for _, row := range page.Rows {
-		section.Rows = append(section.Rows, p.row(c, k, row, shown, actions))
+		section.Rows = append(section.Rows, p.row(c, k, row, shown, offers))
 	}
 }
 

@@ -179,12 +179,12 @@ func (s *Server) fillList(r *http.Request, in listInput, list *views.List, page 
 	list.Star = &views.Star{Post: path + "/favourite", Query: in.query.list().encode(), On: slices.Contains(own.favourites, k.ID())}
 	list.Saved = savedViews(k, in, shown, path, own)
 	list.Export = p.exports(in, path)
-	actions := s.rowActions(r, k)
-	list.Bulk = p.bulkActions(actions, path)
+	offers := s.offersFor(r, k)
+	list.Bulk = offers.bulk(path, page.Rows)
 	list.Pager = pager(page, in, path)
 	list.Rows = make([]views.Row, len(page.Rows))
 	for i, row := range page.Rows {
-		list.Rows[i] = p.row(c, k, row, shown, actions)
+		list.Rows[i] = p.row(c, k, row, shown, offers)
 	}
 	list.State = listState(page)
 	if fresh := page.Freshness; list.State == views.ListFailed || list.State == views.ListForbidden {
@@ -229,7 +229,7 @@ func pager(page cache.Page, in listInput, path string) views.Pager {
 }
 
 // row is one object of a list. The cell of the name carries the link.
-func (p presenter) row(c *kube.Cluster, k *kinds.Kind, row *kinds.Row, shown []tableColumn, actions []kinds.Action) views.Row {
+func (p presenter) row(c *kube.Cluster, k *kinds.Kind, row *kinds.Row, shown []tableColumn, offers *offers) views.Row {
 	path := objectPath(c.ID(), k, row.Namespace, row.Name)
 	name := row.Name
 	if k.Subject != "" {
@@ -254,10 +254,7 @@ func (p presenter) row(c *kube.Cluster, k *kinds.Kind, row *kinds.Row, shown []t
 			}
 		}
 	}
-	out.Menu = make([]ui.Action, len(actions))
-	for i, a := range actions {
-		out.Menu[i] = p.action(a, path)
-	}
+	out.Menu = offers.on(row)
 	return out
 }
 

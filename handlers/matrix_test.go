@@ -100,7 +100,8 @@ func rightsMatrix(k *kit) map[string][]probe {
 		},
 		"POST " + kind + "/{action}": {
 			{p + "/pods/delete", "o=shop/web-1&confirm=no", "               303 404 422 422 422 422 422 403"},
-			{p + "/deployments.apps/restart", "o=shop/gone", "              303 404 303 303 303 303 303 403"},
+			{p + "/deployments.apps/restart", "o=shop/gone", "              303 404 200 200 200 200 200 403"},
+			{p + "/nodes/cordon", "o=/gone", "                              303 404 200 200 200 200 200 403"},
 		},
 		"GET " + object: {
 			{p + "/pods/shop/web-1", "", "  303 404 200 200 200 200 200 200"},
@@ -116,6 +117,19 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/nodes/-/p-1/pods", "", "          303 404 200 404 200 200 200 200"},
 			{p + "/pods/shop/web-1/pods", "", "      303 404 404 404 404 404 404 404"},
 		},
+		"GET " + object + "/rollout": {
+			{p + "/deployments.apps/shop/web/rollout", "", "303 404 200 200 200 200 200 200"},
+			{p + "/deployments.apps/pay/no/rollout", "", "  303 404 404 404 404 404 404 404"},
+			{p + "/pods/shop/web-1/rollout", "", "          303 404 404 404 404 404 404 404"},
+		},
+		"GET " + object + "/reveal": {
+			{p + "/secrets/shop/none/reveal?key=a", "", "   303 404 403 403 403 404 403 403"},
+			{p + "/pods/shop/web-1/reveal?key=a", "", "     303 404 404 404 404 404 404 404"},
+		},
+		"POST " + object + "/reveal": {
+			{p + "/secrets/shop/none/reveal", "key=a", "    303 404 403 403 403 404 403 403"},
+			{p + "/secrets/pay/none/reveal", "key=a", "     303 404 403 404 403 404 403 403"},
+		},
 		"GET " + object + "/events": {
 			{p + "/pods/shop/web-1/events", "", "303 404 200 200 200 200 200 200"},
 			{p + "/pods/pay/bank-1/events", "", "303 404 200 404 200 200 200 200"},
@@ -128,10 +142,21 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/deployments.apps/shop/web/scale", "", "303 404 403 200 200 200 403 403"},
 			{p + "/pods/shop/web-1/delete", "", "         303 404 403 200 200 200 403 403"},
 			{p + "/pods/pay/bank-1/delete", "", "         303 404 403 404 200 200 403 403"},
+			{p + "/deployments.apps/shop/web/pause", "", "303 404 403 200 200 200 403 403"},
+			{p + "/pods/shop/web-1/evict", "", "          303 404 403 200 200 200 403 403"},
+			{p + "/nodes/-/p-1/cordon", "", "             303 404 403 404 200 200 403 403"},
 		},
 		"POST " + object + "/{action}": {
 			{p + "/deployments.apps/shop/web/scale", "replicas=3", "   303 404 403 303 303 303 403 403"},
 			{p + "/deployments.apps/shop/web/restart", "", "           303 404 403 303 303 303 403 403"},
+			{p + "/deployments.apps/shop/web/resume", "", "            303 404 403 303 303 303 403 403"},
+			{p + "/deployments.apps/shop/web/undo", "revision=9", "    303 404 403 422 422 422 403 403"},
+			{p + "/cronjobs.batch/shop/gone/run", "", "                303 404 403 404 404 404 403 403"},
+			{p + "/jobs.batch/shop/gone/rerun", "", "                  303 404 403 404 404 404 403 403"},
+			{p + "/cronjobs.batch/shop/gone/suspend", "", "            303 404 403 404 404 404 403 403"},
+			{p + "/pods/shop/gone/evict", "", "                        303 404 403 404 404 404 403 403"},
+			{p + "/pods/pay/gone/evict", "", "                         303 404 403 404 404 404 403 403"},
+			{p + "/nodes/-/p-1/uncordon", "", "                        303 404 403 404 303 303 403 403"},
 			{p + "/pods/shop/gone/delete", "confirm=gone", "           303 404 403 404 404 404 403 403"},
 			{p + "/pods/pay/gone/delete", "confirm=gone", "            303 404 403 404 404 404 403 403"},
 		},
@@ -175,6 +200,19 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{apiPods + "/web-1?namespace=shop", "", "401 404 200 200 200 200 200 200"},
 			{apiPods + "/bank-1?namespace=pay", "", "401 404 200 404 200 200 200 200"},
 			{apiProduction + "/resources/nodes/p-1", "", "401 404 200 404 200 200 200 200"},
+		},
+		"POST " + api + "/{id}/resources/{resource}/{name}/{action}": {
+			{apiPods + "/gone/evict?namespace=shop", `{}`, "401 404 403 404 404 404 403 403"},
+			{apiPods + "/gone/evict?namespace=pay", `{}`, " 401 404 403 404 404 404 403 403"},
+			{apiPods + "/web-1/pause?namespace=shop", `{}`, "401 404 404 404 404 404 404 403"},
+			{apiProduction + "/resources/nodes/p-1/uncordon", "", "401 404 403 404 200 200 403 403"},
+		},
+		"PUT " + api + "/{id}/resources/{resource}/{name}/scale": {
+			{apiProduction + "/resources/deployments.apps/web/scale?namespace=shop", `{"replicas":3}`, "401 404 403 200 200 200 403 403"},
+			{apiProduction + "/resources/deployments.apps/web/scale?namespace=shop", `{"replicas":-1}`, "401 400 400 400 400 400 400 403"},
+		},
+		"POST " + api + "/{id}/resources/secrets/{name}/reveal": {
+			{apiProduction + "/resources/secrets/none/reveal?namespace=shop", `{"key":"a"}`, "401 404 403 403 403 404 403 403"},
 		},
 		"GET " + api + "/{id}/crds": {
 			{apiProduction + "/crds", "", "401 404 200 403 200 200 200 200"},

@@ -132,6 +132,9 @@ func clusterProblem(e *kube.Error) *ProblemError {
 		p.Status, p.ID = http.StatusUnprocessableEntity, "refused"
 	case errors.Is(e, kube.ErrGone):
 		p.Status, p.ID = http.StatusGone, "gone"
+	case errors.Is(e, kube.ErrBlocked):
+		p.Status, p.ID = http.StatusTooManyRequests, "blocked"
+		p.Retry = max(time.Duration(e.RetryAfter)*time.Second, 10*time.Second)
 	case errors.Is(e, kube.ErrBusy):
 		p.Status, p.ID, p.Retry = http.StatusTooManyRequests, "cluster_busy", 5*time.Second
 	case errors.Is(e, kube.ErrUnauthorized):

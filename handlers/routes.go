@@ -78,9 +78,12 @@ func (s *Server) routes() []route {
 		{"POST", kind + "/{action}", access.EffectWrite, ofKind, s.actBulk, false},
 		{"GET", object, access.EffectRead, ofKind, s.ofObject(s.showObject), false},
 		{"GET", object + "/pods", access.EffectRead, ofKind, s.ofObject(s.showPods), false},
+		{"GET", object + "/rollout", access.EffectRead, ofKind, s.ofObject(s.showRollout), false},
 		{"GET", object + "/events", access.EffectRead, ofKind, s.ofObject(s.showEvents), false},
 		{"GET", object + "/yaml", access.EffectRead, ofKind, s.ofObject(s.showYAML), false},
 		{"GET", object + "/describe", access.EffectRead, ofKind, s.ofObject(s.showDescription), false},
+		{"GET", object + "/reveal", access.EffectRead, ofKind, s.askReveal, false},
+		{"POST", object + "/reveal", access.EffectReveal, ofKind, s.reveal, false},
 		{"GET", object + "/{action}", access.EffectRead, ofKind, s.askAction, false},
 		{"POST", object + "/{action}", access.EffectWrite, ofKind, s.act, false},
 

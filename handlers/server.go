@@ -21,6 +21,7 @@ import (
 	"tiga/db"
 	"tiga/handlers/guard"
 	"tiga/kube"
+	"tiga/kube/kinds"
 	"tiga/kube/kubeconfig"
 	"tiga/kube/live"
 	"tiga/locales"
@@ -85,6 +86,7 @@ type Server struct {
 	openAPI   *huma.OpenAPI
 	metrics   *metrics
 	looks     *looks
+	actions   map[kinds.Action]action
 	cfg       Config
 	now       func() time.Time
 
@@ -107,7 +109,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, fleet: cfg.Fleet, hub: cfg.Hub, authority: cfg.Authority, hasher: cfg.Hasher,
 		catalogue: cfg.Catalogue, log: cfg.Log, site: cfg.Site, cfg: cfg, now: cfg.Now,
-		streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), closing: make(chan struct{}), loaded: make(chan struct{}),
+		streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), actions: actions(), closing: make(chan struct{}), loaded: make(chan struct{}),
 	}
 	s.sessions = &sessionStore{store: cfg.Store, site: cfg.Site, now: cfg.Now}
 	s.logins = guard.NewLoginLimiter(guard.LoginLimiterConfig{Store: failures{cfg.Store}, Now: cfg.Now})

@@ -70,6 +70,8 @@ type ScaleOptions struct {
 	// From is the number of replicas that the person saw. If it has changed meanwhile, nothing is done and the error is
 	// ErrConflict.
 	From *int32
+	// UID is that of the object which the person saw, as in DeleteOptions.
+	UID string
 }
 
 // scaleTries bounds how often a scale is tried again because the object's status was written in between.
@@ -99,6 +101,12 @@ func (c *Cluster) Scale(ctx context.Context, permit access.Permit, k *kinds.Kind
 			return Change{}, c.wrap(err, t)
 		}
 		before := scale.Spec.Replicas
+		if o.UID != "" && o.UID != string(scale.UID) {
+			return Change{}, c.refused(t, KindConflict, message("replaced_meanwhile"))
+		}
+		if before == o.Replicas {
+			return newChange(&scale, nil, nil), nil
+		}
 		if o.From != nil && *o.From != before {
 			return Change{}, c.refused(t, KindConflict, message("scaled_meanwhile", "From", int(*o.From), "Now", int(before)))
 		}
@@ -117,9 +125,20 @@ func (c *Cluster) Scale(ctx context.Context, permit access.Permit, k *kinds.Kind
 	}
 }
 
+// RestartOptions say which workload is restarted.
+type RestartOptions struct {
+	// UID is that of the object which the person saw, as in DeleteOptions.
+	UID string
+	// At is when the restart was asked for; a request that comes twice with the same time restarts once. Zero is now.
+	At time.Time
+}
+
+// restartSlack is how far the time of a restart may be from now.
+const restartSlack = time.Hour
+
 // Restart replaces a workload's pods one after another, as kubectl rollout restart does. The permit is for VerbRestart on
 // the object.
-func (c *Cluster) Restart(ctx context.Context, permit access.Permit, k *kinds.Kind, namespace, name string) (Change, error) {
+func (c *Cluster) Restart(ctx context.Context, permit access.Permit, k *kinds.Kind, namespace, name string, o RestartOptions) (Change, error) {
 	t := target{"restart", k.ID(), namespace, name}
 	if err := c.allowAction(permit, k, t, access.VerbRestart, kinds.ActionRestart); err != nil {
 		return Change{}, err
@@ -131,14 +150,23 @@ func (c *Cluster) Restart(ctx context.Context, permit access.Permit, k *kinds.Ki
 	if err != nil {
 		return Change{}, c.wrap(err, t)
 	}
-	if d, ok := obj.(*appsv1.Deployment); ok && d.Spec.Paused {
-		return Change{}, c.refused(t, KindInvalid, message("restart_paused"))
-	}
 	m, err := meta.Accessor(obj)
 	if err != nil {
 		return Change{}, c.wrap(err, t)
 	}
-	at := c.cfg.Now().UTC().Format(time.RFC3339)
+	now := c.cfg.Now()
+	if o.At.IsZero() || o.At.Sub(now).Abs() > restartSlack {
+		o.At = now
+	}
+	at := o.At.UTC().Format(time.RFC3339)
+	switch d, ok := obj.(*appsv1.Deployment); {
+	case o.UID != "" && o.UID != string(m.GetUID()):
+		return Change{}, c.refused(t, KindConflict, message("replaced_meanwhile"))
+	case restartedOf(obj) == at:
+		return newChange(m, nil, nil), nil
+	case ok && d.Spec.Paused:
+		return Change{}, c.refused(t, KindInvalid, message("restart_paused"))
+	}
 	patch, err := json.Marshal(map[string]any{
 		// The UID keeps the restart from reaching an object of the same name that was made meanwhile.
 		"metadata": map[string]any{"uid": m.GetUID()},

@@ -81,7 +81,7 @@ func TestRestart(t *testing.T) {
 	r := newRig(t, s)
 	c := r.add(t, 1, "one", credentials(t, s))
 	k := kindOf(t, "deployments.apps")
-	got, err := c.Restart(t.Context(), r.permit(t, "root", "one", k, access.VerbRestart, "shop", "web"), k, "shop", "web")
+	got, err := c.Restart(t.Context(), r.permit(t, "root", "one", k, access.VerbRestart, "shop", "web"), k, "shop", "web", RestartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestRestart(t *testing.T) {
 	if want := "spec.template.metadata.annotations[" + restartedAt + "]: 2020-01-01T00:00:00Z → " + at; got.Diff != want {
 		t.Errorf("diff %q, want %q", got.Diff, want)
 	}
-	_, err = c.Restart(t.Context(), r.permit(t, "root", "one", k, access.VerbRestart, "shop", "paused"), k, "shop", "paused")
+	_, err = c.Restart(t.Context(), r.permit(t, "root", "one", k, access.VerbRestart, "shop", "paused"), k, "shop", "paused", RestartOptions{})
 	var e *Error
 	if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Reason.ID != "cluster.restart_paused" || len(s.Changes()) != 1 {
 		t.Errorf("paused: %v", err)

@@ -27,6 +27,7 @@ type Cluster struct {
 	catalogue *catalogue
 	usages    *usages
 	monitor   *monitor
+	rules     *rulebooks
 
 	readOnly atomic.Bool
 	cancel   context.CancelFunc
@@ -43,7 +44,7 @@ type Cluster struct {
 func newCluster(cfg *Config, spec Spec) *Cluster {
 	c := &Cluster{
 		cfg: cfg, id: spec.ID, log: cfg.Log.With("cluster", spec.Name), spec: spec, kick: make(chan struct{}, 1),
-		catalogue: newCatalogue(), usages: newUsages(),
+		catalogue: newCatalogue(), usages: newUsages(), rules: newRulebooks(),
 	}
 	c.spec.Namespaces = slices.Clone(spec.Namespaces)
 	c.ctx, c.cancel = context.WithCancel(cfg.ctx)
@@ -116,6 +117,7 @@ func (c *Cluster) close() {
 		c.conn.close()
 	}
 	c.running.Wait() // before the lists, which what runs here may start
+	c.rules.close()
 	if c.conn != nil {
 		c.lists().Close()
 	}

@@ -23,6 +23,7 @@ var (
 	ErrInternal     = errors.New("the cluster failed")
 	ErrReadOnly     = errors.New("the cluster is read-only")
 	ErrDisabled     = errors.New("the cluster is disabled")
+	ErrBlocked      = errors.New("a disruption budget does not allow it now")
 )
 
 // ErrorKind says which of the errors above an Error is.
@@ -43,6 +44,7 @@ const (
 	KindGone
 	KindReadOnly
 	KindDisabled
+	KindBlocked
 )
 
 func (k ErrorKind) sentinel() error {
@@ -71,6 +73,8 @@ func (k ErrorKind) sentinel() error {
 		return ErrReadOnly
 	case KindDisabled:
 		return ErrDisabled
+	case KindBlocked:
+		return ErrBlocked
 	case KindInternal:
 		return ErrInternal
 	default:

@@ -268,7 +268,10 @@ func (p *pause) wrap(next http.RoundTripper) http.RoundTripper {
 			return refuse(r, err)
 		}
 		resp, err := next.RoundTrip(r)
-		if err != nil || resp.StatusCode != http.StatusTooManyRequests || flagsOf(r.Context()).service || !p.set(resp) {
+		// Of an eviction the status says that a disruption budget is in the way, and of a query behind the API server
+		// nothing of the cluster: neither asks for a pause.
+		aside := flagsOf(r.Context()).service || strings.HasSuffix(r.URL.Path, "/eviction")
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || aside || !p.set(resp) {
 			return resp, err
 		}
 		again := (r.Method == http.MethodGet || r.Method == http.MethodHead) && !flagsOf(r.Context()).watch

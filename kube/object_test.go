@@ -138,7 +138,7 @@ func TestA14_NothingHappensWithoutThePermit(t *testing.T) {
 			"get":     func() error { _, err := c.Get(ctx, p, deployments, "shop", "web"); return err },
 			"yaml":    func() error { _, err := c.YAML(ctx, p, deployments, "shop", "web", YAMLOptions{}); return err },
 			"scale":   func() error { _, err := c.Scale(ctx, p, deployments, "shop", "web", ScaleOptions{}); return err },
-			"restart": func() error { _, err := c.Restart(ctx, p, deployments, "shop", "web"); return err },
+			"restart": func() error { _, err := c.Restart(ctx, p, deployments, "shop", "web", RestartOptions{}); return err },
 			"delete":  func() error { _, err := c.Delete(ctx, p, pods, "shop", "a", DeleteOptions{}); return err },
 			"list":    func() error { _, err := c.List(ctx, p, queryOf(pods)); return err },
 			"refresh": func() error { return c.Refresh(ctx, p, pods) },

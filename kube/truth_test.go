@@ -101,7 +101,7 @@ func TestTruth(t *testing.T) {
 	if _, err = c.Scale(t.Context(), at(access.VerbScale, deployments, "nginx"), deployments, "shop", "nginx", ScaleOptions{Replicas: 1, From: &from}); !errors.Is(err, ErrConflict) {
 		t.Errorf("from a number that is not there any more: %v", err)
 	}
-	if change, err = c.Restart(t.Context(), at(access.VerbRestart, deployments, "nginx"), deployments, "shop", "nginx"); err != nil || change.After == nil {
+	if change, err = c.Restart(t.Context(), at(access.VerbRestart, deployments, "nginx"), deployments, "shop", "nginx", RestartOptions{}); err != nil || change.After == nil {
 		t.Errorf("restart %+v, %v", change, err)
 	}
 	yaml, err := c.YAML(t.Context(), at(access.VerbGet, deployments, "nginx"), deployments, "shop", "nginx", YAMLOptions{ManagedFields: true})

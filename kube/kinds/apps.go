@@ -13,9 +13,10 @@ var appsKinds = []*Kind{
 	Define(Kind{
 		GVR: appsv1.SchemeGroupVersion.WithResource("deployments"), Name: "Deployment", Plural: "Deployments", Short: []string{"deploy"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
-		Actions: []Action{ActionScale, ActionRestart},
+		Actions: []Action{ActionScale, ActionRestart, ActionPause, ActionResume, ActionUndo},
 	},
 		Reads[appsv1.Deployment]{
+			State:  deploymentState,
 			Status: deploymentStatus,
 			Refs:   func(d *appsv1.Deployment) []Ref { return templateRefs(d.Namespace, &d.Spec.Template.Spec) },
 			Detail: deploymentDetail,
@@ -36,7 +37,7 @@ var appsKinds = []*Kind{
 	Define(Kind{
 		GVR: appsv1.SchemeGroupVersion.WithResource("statefulsets"), Name: "StatefulSet", Plural: "StatefulSets", Short: []string{"sts"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
-		Actions: []Action{ActionScale, ActionRestart},
+		Actions: []Action{ActionScale, ActionRestart, ActionUndo},
 	},
 		Reads[appsv1.StatefulSet]{
 			Status: statefulSetStatus, Refs: statefulSetRefs, Detail: statefulSetDetail,
@@ -58,7 +59,7 @@ var appsKinds = []*Kind{
 	Define(Kind{
 		GVR: appsv1.SchemeGroupVersion.WithResource("daemonsets"), Name: "DaemonSet", Plural: "DaemonSets", Short: []string{"ds"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
-		Actions: []Action{ActionRestart},
+		Actions: []Action{ActionRestart, ActionUndo},
 	},
 		Reads[appsv1.DaemonSet]{
 			Status: daemonSetStatus,
@@ -84,8 +85,10 @@ var appsKinds = []*Kind{
 	Define(Kind{
 		GVR: appsv1.SchemeGroupVersion.WithResource("replicasets"), Name: "ReplicaSet", Plural: "ReplicaSets", Short: []string{"rs"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
+		Actions: []Action{ActionScale},
 	},
 		Reads[appsv1.ReplicaSet]{
+			State:  replicaSetState,
 			Status: replicaSetStatus,
 			Refs:   func(r *appsv1.ReplicaSet) []Ref { return templateRefs(r.Namespace, &r.Spec.Template.Spec) },
 			Detail: replicaSetDetail,
@@ -112,6 +115,7 @@ var seldomKinds = []*Kind{
 		Actions: []Action{ActionScale},
 	},
 		Reads[corev1.ReplicationController]{
+			State:  func(r *corev1.ReplicationController) State { return replicaSetState(asReplicaSet(r)) },
 			Status: func(r *corev1.ReplicationController) Status { return replicaSetStatus(asReplicaSet(r)) },
 			Refs: func(r *corev1.ReplicationController) []Ref {
 				return templateRefs(r.Namespace, &asReplicaSet(r).Spec.Template.Spec)

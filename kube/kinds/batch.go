@@ -13,8 +13,10 @@ var batchKinds = []*Kind{
 	Define(Kind{
 		GVR: batchv1.SchemeGroupVersion.WithResource("jobs"), Name: "Job", Plural: "Jobs",
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
+		Actions: []Action{ActionRerun, ActionSuspend, ActionUnsuspend},
 	},
 		Reads[batchv1.Job]{
+			State:  jobState,
 			Status: jobStatus,
 			Refs:   func(j *batchv1.Job) []Ref { return templateRefs(j.Namespace, &j.Spec.Template.Spec) },
 			Detail: jobDetail,
@@ -33,8 +35,9 @@ var batchKinds = []*Kind{
 	Define(Kind{
 		GVR: batchv1.SchemeGroupVersion.WithResource("cronjobs"), Name: "CronJob", Plural: "CronJobs", Short: []string{"cj"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
+		Actions: []Action{ActionRun, ActionSuspend, ActionUnsuspend},
 	},
-		Reads[batchv1.CronJob]{Status: cronJobStatus, Refs: cronJobRefs, Detail: cronJobDetail, Pods: cronJobPods},
+		Reads[batchv1.CronJob]{State: cronJobState, Status: cronJobStatus, Refs: cronJobRefs, Detail: cronJobDetail, Pods: cronJobPods},
 		ColumnOf[batchv1.CronJob]{Column{ID: "schedule", Form: FormName, Search: true}, func(c *batchv1.CronJob) Cell { return Name(c.Spec.Schedule) }},
 		ColumnOf[batchv1.CronJob]{Column{ID: "timezone", Form: FormName, Hidden: true}, func(c *batchv1.CronJob) Cell { return Name(valueOf(c.Spec.TimeZone, "")) }},
 		ColumnOf[batchv1.CronJob]{Column{ID: "status", Form: FormStatus}, nil},

@@ -11,8 +11,10 @@ var clusterKinds = []*Kind{
 	Define(Kind{
 		GVR: corev1.SchemeGroupVersion.WithResource("nodes"), Name: "Node", Plural: "Nodes", Short: []string{"no"},
 		Menu: MenuCluster, Facets: []string{"status", "roles", "version", "zone"},
+		Actions: []Action{ActionCordon, ActionUncordon},
 	},
 		Reads[corev1.Node]{
+			State:  nodeState,
 			Status: nodeStatus, Detail: nodeDetail,
 			Pods: func(n *corev1.Node) PodsOf { return PodsOf{Node: n.Name} },
 		},

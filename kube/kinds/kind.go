@@ -32,17 +32,6 @@ func Menus() []Menu {
 	return []Menu{MenuWorkloads, MenuNetwork, MenuConfig, MenuStorage, MenuCluster, MenuAccess, MenuCustom}
 }
 
-// Action is something that can be done to an object beyond reading it; its
-// title has the message id "action.<Action>".
-type Action string
-
-// The actions.
-const (
-	ActionScale   Action = "scale"
-	ActionRestart Action = "restart"
-	ActionDelete  Action = "delete"
-)
-
 // Column describes one column of a kind's list. Name and namespace are columns
 // of every list and are not described. Its title has the message id
 // "column.<ID>".
@@ -66,8 +55,8 @@ type Kind struct {
 	Subject    string   // the column that stands for the name in lists, where names say nothing (events); "" is the name
 	Sort       string   // the column a list is sorted by when nothing is asked, "-" prefix for descending; "" is by name
 	Facets     []string // columns whose values are counted over the list; "status" and, where namespaced, "namespace" come first
-	Actions    []Action
-	Join       *Join // what another kind says about objects of this one; nil for most
+	Actions    []Action // in the order of their buttons; each stands where it would do something, see State
+	Join       *Join    // what another kind says about objects of this one; nil for most
 
 	// Versions are the versions, preferred first, that the descriptor of a kind that comes by a CustomResourceDefinition
 	// can read. Empty for built-in kinds, which are read at GVR's.
@@ -87,6 +76,7 @@ type Kind struct {
 	refs    func(runtime.Object) []Ref
 	keep    func(runtime.Object) any
 	created func(runtime.Object) int64
+	state   func(runtime.Object) State
 	detail  func(runtime.Object, *Detail)
 	pods    func(runtime.Object) PodsOf
 	print   func(runtime.Object) *Printed // what the server would print of a whole object; nil for all but Printed kinds
@@ -157,8 +147,9 @@ func (k *Kind) Can(a Action) bool {
 type Reads[T any] struct {
 	Status  func(*T) Status
 	Refs    func(*T) []Ref
-	Keep    func(*T) any      // becomes Row.Kept
-	Created func(*T) int64    // the instant that stands for the row's age, where that is not its creation
+	Keep    func(*T) any   // becomes Row.Kept
+	Created func(*T) int64 // the instant that stands for the row's age, where that is not its creation
+	State   func(*T) State
 	Detail  func(*T, *Detail) // adds facts, conditions, containers, tables and entries
 	Pods    func(*T) PodsOf
 }
@@ -216,6 +207,9 @@ func Define[T any](k Kind, reads Reads[T], columns ...ColumnOf[T]) *Kind {
 	if reads.Created != nil {
 		k.created = func(o runtime.Object) int64 { return reads.Created(typed(o)) }
 	}
+	if reads.State != nil {
+		k.state = func(o runtime.Object) State { return reads.State(typed(o)) }
+	}
 	k.detail = func(runtime.Object, *Detail) {}
 	if reads.Detail != nil {
 		k.detail = func(o runtime.Object, d *Detail) { reads.Detail(typed(o), d) }
@@ -270,6 +264,9 @@ func (k *Kind) Project(obj runtime.Object) Row {
 	}
 	if k.created != nil {
 		row.Created = k.created(obj)
+	}
+	if k.state != nil {
+		row.State |= k.state(obj)
 	}
 	return row
 }

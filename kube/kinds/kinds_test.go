@@ -289,7 +289,11 @@ func TestEveryKindIsSound(t *testing.T) {
 			}
 		}
 		for _, a := range k.Actions {
-			if !slices.Contains([]Action{ActionScale, ActionRestart, ActionDelete}, a) || !k.Can(a) {
+			known := []Action{
+				ActionScale, ActionRestart, ActionPause, ActionResume, ActionUndo, ActionRun, ActionRerun, ActionSuspend, ActionUnsuspend,
+				ActionEvict, ActionCordon, ActionUncordon, ActionDelete,
+			}
+			if !slices.Contains(known, a) || !k.Can(a) {
 				t.Errorf("%s: action %q", id, a)
 			}
 		}

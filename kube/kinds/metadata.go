@@ -29,7 +29,7 @@ func metadataOf(o metav1.Object) Row {
 		Status: unreadable,
 	}
 	if at := o.GetDeletionTimestamp(); at != nil {
-		row.Deleted = unix(*at)
+		row.Deleted, row.State = unix(*at), StateLeaving
 	}
 	if refs := o.GetOwnerReferences(); len(refs) > 0 {
 		row.Owners = make([]Owner, len(refs))

@@ -12,9 +12,9 @@ var podKinds = []*Kind{
 	Define(Kind{
 		GVR: corev1.SchemeGroupVersion.WithResource("pods"), Name: "Pod", Plural: "Pods", Short: []string{"po"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status", "node"},
-		Actions: []Action{ActionDelete},
+		Actions: []Action{ActionEvict, ActionDelete},
 	},
-		Reads[corev1.Pod]{Status: podStatus, Refs: podRefs, Detail: podDetail},
+		Reads[corev1.Pod]{State: podState, Status: podStatus, Refs: podRefs, Detail: podDetail},
 		ColumnOf[corev1.Pod]{Column{ID: "ready", Form: FormRatio}, podReady},
 		ColumnOf[corev1.Pod]{Column{ID: "status", Form: FormStatus}, nil},
 		ColumnOf[corev1.Pod]{Column{ID: "restarts", Form: FormNumber}, podRestarts},

@@ -140,6 +140,7 @@ type Row struct {
 	Labels, Annotations                   []Pair
 	Owners                                []Owner
 	Status                                Status
+	State                                 State  // which actions would do something
 	Cells                                 []Cell // one for each of the kind's Columns
 	Refs                                  []Ref
 	Kept                                  any // what the kind's descriptor keeps beyond that, such as the *Definition of a CustomResourceDefinition

@@ -18,7 +18,7 @@ var (
 func catalogue(tb testing.TB, language string) map[string]string {
 	tb.Helper()
 	out := make(map[string]string)
-	for _, file := range []string{"kinds", "workloads", "network", "config", "admin"} {
+	for _, file := range []string{"kinds", "workloads", "network", "config", "admin", "actions"} {
 		data, err := os.ReadFile(filepath.Join("..", "..", "locales", language, file+".toml"))
 		if err != nil {
 			tb.Fatal(err)

@@ -132,6 +132,8 @@ func (c *call) answer() {
 		c.list()
 	case c.sub == "scale":
 		c.scale()
+	case c.sub == "eviction" && c.res.Resource == "pods" && verb == "create":
+		c.evict()
 	case c.sub != "" && c.sub != "status":
 		c.fail(notServed())
 	case verb == "get":

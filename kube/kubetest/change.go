@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -68,7 +69,23 @@ func (c *call) update() {
 		c.fail(err)
 		return
 	}
+	generation(old, obj)
 	c.save(http.StatusOK, obj)
+}
+
+// generation counts the changes of what is wanted of an object.
+func generation(old, changed runtime.Object) {
+	o, oldErr := runtime.DefaultUnstructuredConverter.ToUnstructured(old)
+	n, err := runtime.DefaultUnstructuredConverter.ToUnstructured(changed)
+	m, isObject := changed.(metav1.Object)
+	before, isOld := old.(metav1.Object)
+	if oldErr != nil || err != nil || !isObject || !isOld {
+		return
+	}
+	m.SetGeneration(before.GetGeneration())
+	if !reflect.DeepEqual(o["spec"], n["spec"]) {
+		m.SetGeneration(before.GetGeneration() + 1)
+	}
 }
 
 // precondition refuses a change of another version or another incarnation than the one that is stored.
@@ -117,6 +134,7 @@ func (c *call) patch() {
 		c.fail(err)
 		return
 	}
+	generation(old, changed)
 	c.save(http.StatusOK, changed)
 }
 

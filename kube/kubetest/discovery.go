@@ -199,12 +199,43 @@ func (c *call) review(parts []string) bool {
 		if !c.into(asked) {
 			return true
 		}
-		asked.Status = authorizationv1.SubjectRulesReviewStatus{Incomplete: true}
+		if asked.Spec.Namespace == "" {
+			c.fail(apierrors.NewBadRequest("no namespace on request"))
+			return true
+		}
+		asked.Status = authorizationv1.SubjectRulesReviewStatus{ResourceRules: c.rules(asked.Spec.Namespace)}
 		c.write(http.StatusCreated, authorizationv1.SchemeGroupVersion, asked)
 	default:
 		return false
 	}
 	return true
+}
+
+// rules are what the server's policy allows in a namespace, one rule for each resource: the policy is asked for every
+// verb, so that the answer says what a request would meet.
+func (c *call) rules(namespace string) []authorizationv1.ResourceRule {
+	if c.allow == nil {
+		return []authorizationv1.ResourceRule{{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}}
+	}
+	var out []authorizationv1.ResourceRule
+	for _, r := range c.resources() {
+		in := ""
+		if r.namespaced {
+			in = namespace
+		}
+		for _, sub := range append([]string{""}, r.subs...) {
+			rule := authorizationv1.ResourceRule{APIGroups: []string{r.Group}, Resources: []string{strings.TrimSuffix(r.Resource+"/"+sub, "/")}}
+			for _, verb := range verbs() {
+				if c.allow(Attributes{verb, r.Group, r.Resource, sub, in, ""}) {
+					rule.Verbs = append(rule.Verbs, verb)
+				}
+			}
+			if len(rule.Verbs) > 0 {
+				out = append(out, rule)
+			}
+		}
+	}
+	return out
 }
 
 func (c *call) into(obj runtime.Object) bool {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"sync"
 	"testing"
 	"time"
@@ -80,6 +81,16 @@ func (r Request) String() string {
 
 // Watch says whether the request asked for a stream of changes.
 func (r Request) Watch() bool { return r.Query.Get("watch") == "true" || r.Query.Get("watch") == "1" }
+
+// Review says whether the request asks who the caller is, or what the caller may do.
+func (r Request) Review() bool {
+	switch path.Base(r.Path) {
+	case "selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews":
+		return r.Method == http.MethodPost
+	default:
+		return false
+	}
+}
 
 // Script answers a request in place of the server and returns true, or returns false to let the server answer.
 type Script func(w http.ResponseWriter, r *http.Request) bool
@@ -351,11 +362,12 @@ func (s *Server) Reset() {
 	s.requests = nil
 }
 
-// Changes are the requests so far that were not reads.
+// Changes are the requests so far that were not reads. A review, which asks who one is or what one may do, is a read that
+// is sent as a POST.
 func (s *Server) Changes() []Request {
 	var out []Request
 	for _, r := range s.Requests() {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !r.Review() {
 			out = append(out, r)
 		}
 	}

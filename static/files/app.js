@@ -216,6 +216,8 @@
     }
     settle();
   });
+  // tiga:partly comes with an answer that names what failed; what was selected has been dealt with.
+  on("tiga:partly", unselect);
   // The button of a dangerous form works once the name is typed; the server checks it again.
   function guardTyped() {
     for (const input of all("[data-must]")) {

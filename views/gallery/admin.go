@@ -26,6 +26,12 @@ func actions(e Env) []Story {
 	remove.Objects = []ui.Link{{Text: "api-5d8f7c-zzk1q", Note: e.w("in shop", "位于 shop")}}
 	remove.TypeName, remove.Gone = "api-5d8f7c-zzk1q", e.Mount+"detail-pod"
 	remove.Fields = []ui.Field{{Type: ui.FieldCheck, Name: "force", Label: e.w("At once, without waiting for the containers to end", "立即删除，不等待容器退出"), Help: e.w("Only for a node that is gone for good.", "仅适用于节点已永久失效的情况。")}}
+	undo := scale
+	undo.Title, undo.Submit, undo.Fields = e.w("Roll back Deployment nginx to revision 3", "将 Deployment nginx 回滚到版本 3"), e.w("Roll back", "回滚"), nil
+	undo.Explanation = e.w("Its pod template becomes that of the earlier revision again. This is what changes:", "Pod 模板将恢复为先前版本的内容。变更如下：")
+	undo.Changes, undo.MoreChanges, undo.ShowChanges = e.fieldChanges(), 3, true
+	undo.Error = e.w("The credentials that Tiga uses in production do not have this right there.", "Tiga 在 production 中使用的凭据没有此权限。")
+	undo.More = ui.Link{Text: e.w("Choose another revision", "选择其他版本"), Href: e.Mount + "rollout"}
 	bulk := remove
 	bulk.Title, bulk.Submit, bulk.TypeName, bulk.Gone = e.w("Delete 30 Pods", "删除 30 个 Pod"), e.w("Delete 30 pods", "删除 30 个 Pod"), "30", ""
 	bulk.Objects, bulk.TypeError = nil, e.w("That is not the number 30.", "输入的不是数字 30。")
@@ -41,7 +47,7 @@ func actions(e Env) []Story {
 	dialog := func(name string, c views.Confirmation) Story {
 		return Story{Name: name, Page: views.Page{Title: "Pods", Shell: e.inCluster("pods", "shop"), Body: views.ListPage(e.pods(20))}, Dialog: views.ConfirmationPage(c)}
 	}
-	return []Story{page("action-scale", scale), page("action-invalid", invalid), page("action-restart", restart), page("action-delete", remove), page("action-bulk", bulk), page("action-hostile", hostile), dialog("dialog-scale", scale), dialog("dialog-delete", remove)}
+	return []Story{page("action-scale", scale), page("action-invalid", invalid), page("action-restart", restart), page("action-delete", remove), page("action-bulk", bulk), page("action-hostile", hostile), dialog("dialog-scale", scale), dialog("dialog-delete", remove), page("action-undo", undo)}
 }
 
 func audits(e Env) []Story {

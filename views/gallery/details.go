@@ -63,7 +63,7 @@ func details(e Env) []Story {
 	return append([]Story{
 		page("detail-pod", "api-5d8f7c-zzk1q", e.podDetail()), page("detail-deployment", "api", e.deploymentDetail()), manifest("detail-yaml", yaml), manifest("detail-secret", secret),
 		page("detail-bare", "lonely", bare), page("detail-gone", "api-5d8f7c-zzk1q", gone), page("detail-hostile", "hostile", e.hostileDetail()),
-	}, e.detailTabs(page, tab)...)
+	}, append(e.detailTabs(page, tab), e.rollouts(tab)...)...)
 }
 
 func (e Env) podDetail() views.Detail {
