@@ -388,7 +388,11 @@ func (e *Error) explain() {
 		return
 	}
 	for _, m := range unknownFields.FindAllStringSubmatch(e.Server, maxCauses) {
-		e.Causes = append(e.Causes, Cause{Field: m[2], Reason: message(m[1]+"_field", "Field", m[2])})
+		reason := message("unknown_field", "Field", m[2])
+		if m[1] == "duplicate" {
+			reason = message("duplicate_field", "Field", m[2])
+		}
+		e.Causes = append(e.Causes, Cause{Field: m[2], Reason: reason})
 	}
 	if m := wrongType.FindStringSubmatch(e.Server); m != nil {
 		e.Causes = append(e.Causes, Cause{Field: m[1], Message: e.Server})

@@ -67,7 +67,7 @@ type Kind struct {
 	Sort       string   // the column a list is sorted by when nothing is asked, "-" prefix for descending; "" is by name
 	Facets     []string // columns whose values are counted over the list; "status" and, where namespaced, "namespace" come first
 	Actions    []Action // Define adds ActionDelete
-	Join       *Join // what another kind says about objects of this one; nil for most
+	Join       *Join    // what another kind says about objects of this one; nil for most
 
 	// Versions are the versions, preferred first, that the descriptor of a kind that comes by a CustomResourceDefinition
 	// can read. Empty for built-in kinds, which are read at GVR's.
