@@ -165,6 +165,10 @@ func (s *Server) confirmation(r *http.Request, a kinds.Action, t target, row kin
 	case kinds.ActionDelete:
 		m.TypeName, m.Gone = t.name, path
 		m.Hidden = []ui.Pair{{Key: "uid", Value: row.UID}}
+		m.Fields = p.deletionFields(k, r.Form)
+		if notes := s.deletionNotes(r, t, row); notes != "" {
+			m.Explanation += " " + notes
+		}
 	default:
 	}
 	return m
@@ -210,13 +214,17 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := s.presenter(r)
-	if a == kinds.ActionDelete && strings.TrimSpace(r.PostForm.Get("confirm")) != t.name {
+	named := strings.TrimSpace(r.PostForm.Get("confirm")) == t.name
+	if _, _, wrong := deletion(r.PostForm); a == kinds.ActionDelete && (!named || wrong != "") {
 		row, err := s.readRow(r, t)
 		if err != nil {
 			return err
 		}
 		m := s.confirmation(r, a, t, row)
-		m.TypeError = p.loc.T("ask.type_name", "Name", t.name)
+		if !named {
+			m.TypeError = p.loc.T("ask.type_name", "Name", t.name)
+		}
+		p.wrongDeletion(r.PostForm, &m)
 		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
 	}
 	input, problemText := parseAction(r, a)
@@ -248,11 +256,15 @@ type actionInput struct {
 	replicas int32
 	from     *int32
 	uid      string
+	deletion kube.DeleteOptions
 }
 
 // parseAction reads the form of an action; problem is the id of what is wrong with it.
 func parseAction(r *http.Request, a kinds.Action) (in actionInput, problem string) {
 	in.uid = r.PostForm.Get("uid")
+	if a == kinds.ActionDelete {
+		in.deletion, _, _ = deletion(r.PostForm)
+	}
 	if a != kinds.ActionScale {
 		return in, ""
 	}
@@ -285,7 +297,9 @@ func (s *Server) perform(r *http.Request, a kinds.Action, t target, in actionInp
 		case kinds.ActionRestart:
 			return c.Restart(ctx, permit, k, t.namespace, t.name)
 		default:
-			return c.Delete(ctx, permit, k, t.namespace, t.name, kube.DeleteOptions{UID: in.uid})
+			o := in.deletion
+			o.UID = in.uid
+			return c.Delete(ctx, permit, k, t.namespace, t.name, o)
 		}
 	})
 }
@@ -329,7 +343,7 @@ func (s *Server) bulkConfirmation(r *http.Request, a kinds.Action, targets []tar
 		m.Hidden = append(m.Hidden, ui.Pair{Key: "o", Value: t.namespace + "/" + t.name})
 	}
 	if a == kinds.ActionDelete {
-		m.TypeName = strconv.Itoa(len(targets))
+		m.TypeName, m.Fields = strconv.Itoa(len(targets)), p.deletionFields(k, r.Form)
 	}
 	return m
 }
@@ -365,14 +379,22 @@ func (s *Server) actBulk(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := s.presenter(r)
-	if a == kinds.ActionDelete && strings.TrimSpace(r.PostForm.Get("confirm")) != strconv.Itoa(len(targets)) {
+	counted := strings.TrimSpace(r.PostForm.Get("confirm")) == strconv.Itoa(len(targets))
+	if _, _, wrong := deletion(r.PostForm); a == kinds.ActionDelete && (!counted || wrong != "") {
 		m := s.bulkConfirmation(r, a, targets)
-		m.TypeError = p.loc.T("ask.type_count", "Count", len(targets))
+		if !counted {
+			m.TypeError = p.loc.T("ask.type_count", "Count", len(targets))
+		}
+		p.wrongDeletion(r.PostForm, &m)
 		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
+	}
+	var in actionInput
+	if a == kinds.ActionDelete {
+		in.deletion, _, _ = deletion(r.PostForm)
 	}
 	var failed []string
 	for _, t := range targets {
-		err := s.perform(r, a, t, actionInput{})
+		err := s.perform(r, a, t, in)
 		if err == nil {
 			continue
 		}

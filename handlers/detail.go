@@ -150,6 +150,7 @@ func (s *Server) objectHead(r *http.Request, o *object, current string) views.Ob
 	}
 	add(tabYAML, 0)
 	add(tabDescribe, 0)
+	head.Actions = s.writeActions(r, k, o.target)
 	for _, a := range k.Actions {
 		if s.may(r, request(c.Name(), verbOf(a), k, o.namespace, o.name)) {
 			head.Actions = append(head.Actions, p.action(a, path))

@@ -102,6 +102,28 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/pods/delete", "o=shop/web-1&confirm=no", "               303 404 422 422 422 422 422 403"},
 			{p + "/deployments.apps/restart", "o=shop/gone", "              303 404 303 303 303 303 303 403"},
 		},
+		"GET " + kind + "/schema": {
+			{p + "/pods/schema", "", "              303 404 404 404 404 404 404 404"}, // the cluster publishes none
+			{p + "/nodes/schema", "", "             303 404 404 403 404 404 404 404"},
+		},
+		"GET " + kind + "/new": {
+			{p + "/pods/new", "", "                 303 404 403 200 200 200 403 403"},
+			{p + "/pods/new?from=shop/web-1", "", " 303 404 403 200 200 200 403 403"},
+			{p + "/pods/new?from=pay/bank-1", "", " 303 404 403 404 200 200 403 403"},
+			{p + "/nodes/new", "", "                303 404 403 404 200 200 403 403"},
+		},
+		"POST " + kind + "/new": {
+			{p + "/pods/new", "text=x&do=apply", "  303 404 403 422 422 422 403 403"},
+			{p + "/configmaps/new", "do=check&text=" + url.QueryEscape("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: pay\n"), "303 404 403 404 200 200 403 403"},
+		},
+		"GET " + object + "/edit": {
+			{p + "/pods/shop/web-1/edit", "", "     303 404 403 200 200 200 403 403"},
+			{p + "/pods/pay/bank-1/edit", "", "     303 404 403 404 200 200 403 403"},
+		},
+		"POST " + object + "/edit": {
+			{p + "/pods/shop/web-1/edit", "text=x&do=apply", "303 404 403 422 422 422 403 403"},
+			{p + "/pods/pay/bank-1/edit", "text=x&do=apply", "303 404 403 404 422 422 403 403"},
+		},
 		"GET " + object: {
 			{p + "/pods/shop/web-1", "", "  303 404 200 200 200 200 200 200"},
 			{p + "/pods/pay/bank-1", "", "  303 404 200 404 200 200 200 200"},
