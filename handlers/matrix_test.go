@@ -192,6 +192,23 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{apiPods + "/bank-1?namespace=pay", "", "401 404 200 404 200 200 200 200"},
 			{apiProduction + "/resources/nodes/p-1", "", "401 404 200 404 200 200 200 200"},
 		},
+		"POST " + api + "/{id}/resources/{resource}": {
+			{apiPods, `{"x":1}`, "                     401 404 400 400 400 400 400 403"},
+			{apiPods + "?namespace=shop", `{"x":1}`, " 401 404 403 422 422 422 403 403"},
+			{apiPods + "?namespace=pay", `{"x":1}`, "  401 404 403 404 422 422 403 403"},
+		},
+		"PUT " + api + "/{id}/resources/{resource}/{name}": {
+			{apiPods + "/web-1?namespace=shop", `{"x":1}`, "401 404 403 400 400 400 403 403"},
+			{apiPods + "/bank-1?namespace=pay", `{"x":1}`, "401 404 403 404 400 400 403 403"},
+		},
+		"PATCH " + api + "/{id}/resources/{resource}/{name}": {
+			{apiPods + "/web-1?namespace=shop", `{"x":1}`, "401 404 403 422 422 422 403 403"},
+			{apiPods + "/bank-1?namespace=pay", `{"x":1}`, "401 404 403 404 422 422 403 403"},
+		},
+		"DELETE " + api + "/{id}/resources/{resource}/{name}": {
+			{apiPods + "/gone?namespace=shop", "", "401 404 403 404 404 404 403 403"},
+			{apiPods + "/gone?namespace=pay", "", " 401 404 403 404 404 404 403 403"},
+		},
 		"GET " + api + "/{id}/crds": {
 			{apiProduction + "/crds", "", "401 404 200 403 200 200 200 200"},
 		},
