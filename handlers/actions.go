@@ -151,6 +151,9 @@ func (s *Server) confirmation(r *http.Request, a action, t target, row kinds.Row
 	if a.id == kinds.ActionDelete {
 		q.Gone = path
 	}
+	if a.fields != nil {
+		q.Fields = a.fields(p, k, r.Form)
+	}
 	if s.clusterDenies(r, newPatience(r), a, t) {
 		q.Error = p.loc.T("ask.cluster_denies", "Cluster", c.Name())
 	}
@@ -206,11 +209,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
 		if mistyped {
 			m.TypeError = p.loc.T("ask.type_name", "Name", t.name)
 		}
-		for i := range m.Fields {
-			if f := &m.Fields[i]; wrong != nil && f.Name == wrong.field {
-				f.Error, f.Value = p.loc.T(wrong.id, "Max", maxReplicas), wrong.value
-			}
-		}
+		p.mark(&m, wrong)
 		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
 	}
 	change, err := s.perform(r, a, t, in)
@@ -225,6 +224,15 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) error {
 		back = kindPath(clusterOf(r).ID(), kindOf(r))
 	}
 	return s.done(w, r, s.success(r, a, t, in), back)
+}
+
+// mark says at the field what is wrong with it; wrong is nil where nothing is.
+func (p presenter) mark(m *views.Confirmation, wrong *inputError) {
+	for i := range m.Fields {
+		if f := &m.Fields[i]; wrong != nil && f.Name == wrong.field {
+			f.Error, f.Value = p.loc.T(wrong.id, "Max", wrong.max), wrong.value
+		}
+	}
 }
 
 // success says what was done to one object, and leads to what was made.

@@ -34,7 +34,9 @@ type action struct {
 	danger, typed bool
 	// applies says whether it would do anything to an object in this state; nil for always.
 	applies func(kinds.State) bool
-	// ask adds to the confirmation what only this action has; nil for nothing.
+	// fields are the controls that its form has, for one object and for many; nil for none.
+	fields func(p presenter, k *kinds.Kind, f url.Values) []ui.Field
+	// ask adds to the confirmation what only this action says of one object; nil for nothing.
 	ask func(s *Server, r *http.Request, q *question) error
 	// read takes from the form what only this action has; nil for nothing.
 	read func(f url.Values, in *actionInput) *inputError
@@ -66,6 +68,7 @@ type actionInput struct {
 	from       *int32
 	revision   int64
 	generation int64
+	deletion   kube.DeleteOptions
 }
 
 // inputError is what is wrong with a field of a form.
@@ -73,6 +76,7 @@ type inputError struct {
 	field string
 	id    string // of the message
 	value string // as it was typed
+	max   int    // the most that the field takes
 }
 
 // question is a confirmation that is being put together.
@@ -131,8 +135,11 @@ func actions() map[kinds.Action]action {
 		},
 		{
 			id: kinds.ActionDelete, verb: access.VerbDelete, needs: needs("delete", ""), bulk: true, danger: true, typed: true,
+			fields: presenter.deletionFields, ask: askDelete, read: readDelete,
 			do: func(ctx context.Context, d deed) (kube.Change, error) {
-				return d.cluster.Delete(ctx, d.permit, d.kind, d.namespace, d.name, kube.DeleteOptions{UID: d.in.uid})
+				o := d.in.deletion
+				o.UID = d.in.uid
+				return d.cluster.Delete(ctx, d.permit, d.kind, d.namespace, d.name, o)
 			},
 		},
 	} {
@@ -189,7 +196,7 @@ func readScale(f url.Values, in *actionInput) *inputError {
 	typed := f.Get("replicas")
 	n, err := strconv.ParseInt(strings.TrimSpace(typed), 10, 32)
 	if err != nil || n < 0 || n > maxReplicas {
-		return &inputError{field: "replicas", id: "ask.scale.number", value: typed}
+		return &inputError{field: "replicas", id: "ask.scale.number", value: typed, max: maxReplicas}
 	}
 	in.replicas = int32(n)
 	if from, err := strconv.ParseInt(f.Get("from"), 10, 32); err == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"tiga/access"
+	"tiga/kube"
 )
 
 const (
@@ -97,6 +98,18 @@ func (s *Server) apiProblem(r *http.Request, err error) *apiError {
 	}
 	if e.ID == "which_cluster" { // what to do is the answer here
 		out.Detail += " " + p.loc.T("problem.which_cluster.action")
+	}
+	if cluster := (*kube.Error)(nil); errors.As(err, &cluster) {
+		if cluster.Server != "" && out.Detail != cluster.Server {
+			out.Detail = strings.TrimSpace(out.Detail + " " + cluster.Server)
+		}
+		for _, c := range cluster.Causes {
+			words := c.Message
+			if !c.Reason.IsZero() {
+				words = p.words(c.Reason)
+			}
+			out.Errors = append(out.Errors, apiField{Field: c.Field, Message: words})
+		}
 	}
 	for _, f := range fieldErrorsIn(err) {
 		out.Code, out.Reason = http.StatusBadRequest, "bad_request"
@@ -207,6 +220,7 @@ func (s *Server) mountAPI(r chi.Router) []route {
 	s.clusterOperations(o)
 	s.resourceOperations(o)
 	s.actionOperations(o)
+	s.writeOperations(o)
 	s.openAPI = o.api.OpenAPI()
 	return append(o.rows, route{method: http.MethodGet, pattern: "/api/openapi.json", effect: access.EffectRead, who: anyone})
 }

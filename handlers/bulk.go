@@ -64,6 +64,9 @@ func (s *Server) bulkConfirmation(r *http.Request, a action, targets []target) v
 	if a.typed {
 		m.TypeName = strconv.Itoa(len(targets))
 	}
+	if a.fields != nil {
+		m.Fields = a.fields(p, k, r.Form)
+	}
 	return m
 }
 
@@ -88,14 +91,15 @@ func (s *Server) actBulk(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	k, c, p := kindOf(r), clusterOf(r), s.presenter(r)
-	if a.typed && strings.TrimSpace(r.PostForm.Get("confirm")) != strconv.Itoa(len(targets)) {
-		m := s.bulkConfirmation(r, a, targets)
-		m.TypeError = p.loc.T("ask.type_count", "Count", len(targets))
-		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
-	}
 	in, wrong := readAction(a, r.PostForm)
-	if wrong != nil {
-		return badInput("bad_request", nil)
+	mistyped := a.typed && strings.TrimSpace(r.PostForm.Get("confirm")) != strconv.Itoa(len(targets))
+	if wrong != nil || mistyped {
+		m := s.bulkConfirmation(r, a, targets)
+		if mistyped {
+			m.TypeError = p.loc.T("ask.type_count", "Count", len(targets))
+		}
+		p.mark(&m, wrong)
+		return s.confirm(w, r, http.StatusUnprocessableEntity, m)
 	}
 	m := views.Results{Cluster: c.Name(), Back: kindPath(c.ID(), k)}
 	for _, t := range targets {

@@ -154,7 +154,7 @@ func (s *Server) objectHead(r *http.Request, o *object, current string) views.Ob
 	}
 	add(tabYAML, 0)
 	add(tabDescribe, 0)
-	head.Actions = s.offersFor(r, k).on(&o.detail.Row)
+	head.Actions = append(s.writeActions(r, k, o.target), s.offersFor(r, k).on(&o.detail.Row)...)
 	if m := o.detail.Problem; !m.IsZero() {
 		head.Problem = &ui.Problem{
 			Title: p.loc.T("detail.unreadable.title"), Detail: p.words(m), Advice: p.loc.T("detail.unreadable.action"), Tone: ui.ToneWarn,

@@ -179,6 +179,7 @@ func (s *Server) fillList(r *http.Request, in listInput, list *views.List, page 
 	list.Star = &views.Star{Post: path + "/favourite", Query: in.query.list().encode(), On: slices.Contains(own.favourites, k.ID())}
 	list.Saved = savedViews(k, in, shown, path, own)
 	list.Export = p.exports(in, path)
+	list.Create = s.createLink(r, k, in.namespaces)
 	offers := s.offersFor(r, k)
 	list.Bulk = offers.bulk(path, page.Rows)
 	list.Pager = pager(page, in, path)

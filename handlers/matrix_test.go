@@ -103,6 +103,28 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/deployments.apps/restart", "o=shop/gone", "              303 404 200 200 200 200 200 403"},
 			{p + "/nodes/cordon", "o=/gone", "                              303 404 200 200 200 200 200 403"},
 		},
+		"GET " + kind + "/schema": {
+			{p + "/pods/schema", "", "              303 404 404 404 404 404 404 404"}, // the cluster publishes none
+			{p + "/nodes/schema", "", "             303 404 404 403 404 404 404 404"},
+		},
+		"GET " + kind + "/new": {
+			{p + "/pods/new", "", "                 303 404 403 200 200 200 403 403"},
+			{p + "/pods/new?from=shop/web-1", "", " 303 404 403 200 200 200 403 403"},
+			{p + "/pods/new?from=pay/bank-1", "", " 303 404 403 404 200 200 403 403"},
+			{p + "/nodes/new", "", "                303 404 403 404 200 200 403 403"},
+		},
+		"POST " + kind + "/new": {
+			{p + "/pods/new", "text=x&do=apply", "  303 404 403 422 422 422 403 403"},
+			{p + "/configmaps/new", "do=check&text=" + url.QueryEscape("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: pay\n"), "303 404 403 404 200 200 403 403"},
+		},
+		"GET " + object + "/edit": {
+			{p + "/pods/shop/web-1/edit", "", "     303 404 403 200 200 200 403 403"},
+			{p + "/pods/pay/bank-1/edit", "", "     303 404 403 404 200 200 403 403"},
+		},
+		"POST " + object + "/edit": {
+			{p + "/pods/shop/web-1/edit", "text=x&do=apply", "303 404 403 422 422 422 403 403"},
+			{p + "/pods/pay/bank-1/edit", "text=x&do=apply", "303 404 403 404 422 422 403 403"},
+		},
 		"GET " + object: {
 			{p + "/pods/shop/web-1", "", "  303 404 200 200 200 200 200 200"},
 			{p + "/pods/pay/bank-1", "", "  303 404 200 404 200 200 200 200"},
@@ -213,6 +235,23 @@ func rightsMatrix(k *kit) map[string][]probe {
 		},
 		"POST " + api + "/{id}/resources/secrets/{name}/reveal": {
 			{apiProduction + "/resources/secrets/none/reveal?namespace=shop", `{"key":"a"}`, "401 404 403 403 403 404 403 403"},
+		},
+		"POST " + api + "/{id}/resources/{resource}": {
+			{apiPods, `{"x":1}`, "                     401 404 400 400 400 400 400 403"},
+			{apiPods + "?namespace=shop", `{"x":1}`, " 401 404 403 422 422 422 403 403"},
+			{apiPods + "?namespace=pay", `{"x":1}`, "  401 404 403 404 422 422 403 403"},
+		},
+		"PUT " + api + "/{id}/resources/{resource}/{name}": {
+			{apiPods + "/web-1?namespace=shop", `{"x":1}`, "401 404 403 400 400 400 403 403"},
+			{apiPods + "/bank-1?namespace=pay", `{"x":1}`, "401 404 403 404 400 400 403 403"},
+		},
+		"PATCH " + api + "/{id}/resources/{resource}/{name}": {
+			{apiPods + "/web-1?namespace=shop", `{"x":1}`, "401 404 403 422 422 422 403 403"},
+			{apiPods + "/bank-1?namespace=pay", `{"x":1}`, "401 404 403 404 422 422 403 403"},
+		},
+		"DELETE " + api + "/{id}/resources/{resource}/{name}": {
+			{apiPods + "/gone?namespace=shop", "", "401 404 403 404 404 404 403 403"},
+			{apiPods + "/gone?namespace=pay", "", " 401 404 403 404 404 404 403 403"},
 		},
 		"GET " + api + "/{id}/crds": {
 			{apiProduction + "/crds", "", "401 404 200 403 200 200 200 200"},

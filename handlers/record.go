@@ -75,6 +75,9 @@ func (s *Server) audited(r *http.Request, permit access.Permit, uid string, do f
 
 // changeDiff is a change as lines of before and after.
 func changeDiff(c kube.Change) string {
+	if c.Before == nil && c.After == nil {
+		return c.Diff
+	}
 	fields := slices.Sorted(maps.Keys(c.Before))
 	for field := range c.After {
 		if _, ok := c.Before[field]; !ok {

@@ -74,6 +74,9 @@ func (s *Server) routes() []route {
 		{"POST", kind + "/columns", access.EffectRead, ofKind, s.saveColumns, false},
 		{"POST", kind + "/favourite", access.EffectRead, ofKind, s.setFavourite, false},
 		{"POST", kind + "/views", access.EffectRead, ofKind, s.saveView, false},
+		{"GET", kind + "/schema", access.EffectRead, ofKind, s.showSchema, false},
+		{"GET", kind + "/new", access.EffectRead, ofKind, s.newObject, false},
+		{"POST", kind + "/new", access.EffectWrite, ofKind, s.createObject, false},
 		{"GET", kind + "/{action}", access.EffectRead, ofKind, s.askBulk, false},
 		{"POST", kind + "/{action}", access.EffectWrite, ofKind, s.actBulk, false},
 		{"GET", object, access.EffectRead, ofKind, s.ofObject(s.showObject), false},
@@ -84,6 +87,8 @@ func (s *Server) routes() []route {
 		{"GET", object + "/describe", access.EffectRead, ofKind, s.ofObject(s.showDescription), false},
 		{"GET", object + "/reveal", access.EffectRead, ofKind, s.askReveal, false},
 		{"POST", object + "/reveal", access.EffectReveal, ofKind, s.reveal, false},
+		{"GET", object + "/edit", access.EffectRead, ofKind, s.editObject, false},
+		{"POST", object + "/edit", access.EffectWrite, ofKind, s.saveObject, false},
 		{"GET", object + "/{action}", access.EffectRead, ofKind, s.askAction, false},
 		{"POST", object + "/{action}", access.EffectWrite, ofKind, s.act, false},
 

@@ -24,6 +24,7 @@ import (
 	"tiga/kube/kinds"
 	"tiga/kube/kubeconfig"
 	"tiga/kube/live"
+	"tiga/kube/manifest"
 	"tiga/locales"
 	"tiga/static"
 )
@@ -85,6 +86,7 @@ type Server struct {
 	headers   *guard.Headers
 	openAPI   *huma.OpenAPI
 	metrics   *metrics
+	manifests *manifest.Reader
 	looks     *looks
 	actions   map[kinds.Action]action
 	cfg       Config
@@ -109,7 +111,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, fleet: cfg.Fleet, hub: cfg.Hub, authority: cfg.Authority, hasher: cfg.Hasher,
 		catalogue: cfg.Catalogue, log: cfg.Log, site: cfg.Site, cfg: cfg, now: cfg.Now,
-		streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), actions: actions(), closing: make(chan struct{}), loaded: make(chan struct{}),
+		manifests: manifest.NewReader(), streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), actions: actions(), closing: make(chan struct{}), loaded: make(chan struct{}),
 	}
 	s.sessions = &sessionStore{store: cfg.Store, site: cfg.Site, now: cfg.Now}
 	s.logins = guard.NewLoginLimiter(guard.LoginLimiterConfig{Store: failures{cfg.Store}, Now: cfg.Now})
@@ -138,7 +140,7 @@ func (s *Server) build() (http.Handler, error) {
 		s.headers.SecurityHeaders,
 		guard.Hosts(s.site, s.refuse),
 		guard.ClientIP(s.cfg.TrustedProxies),
-		guard.Limits(guard.LimitsConfig{OnRefusal: s.refuse}),
+		guard.Limits(guard.LimitsConfig{OnRefusal: s.refuse, Large: isEditor, LargeBody: maxEditBody}),
 		guard.CrossOrigin(guard.CrossOriginConfig{Site: s.site, OnRefusal: s.refuse}),
 	)
 	r.NotFound(s.timed(s.withVisit(s.handle(func(http.ResponseWriter, *http.Request) error { return errNoRoute }))).ServeHTTP)

@@ -142,8 +142,8 @@ func TestActionsOfOtherKindsAreRefused(t *testing.T) {
 	r := newRig(t, s)
 	c := r.add(t, 1, "one", credentials(t, s))
 	k := kindOf(t, "nodes")
-	_, err := c.Delete(t.Context(), r.permit(t, "root", "one", k, access.VerbDelete, "", "n"), k, "", "n", DeleteOptions{})
+	_, err := c.Scale(t.Context(), r.permit(t, "root", "one", k, access.VerbScale, "", "n"), k, "", "n", ScaleOptions{Replicas: 1})
 	if !errors.Is(err, ErrInvalid) || len(s.Changes()) > 0 {
-		t.Errorf("delete a node: %v", err)
+		t.Errorf("scale a node: %v", err)
 	}
 }

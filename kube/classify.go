@@ -93,6 +93,7 @@ func classifyStatus(e *Error, err error) bool {
 		e.Reason = message("not_kubernetes_status", "Code", int(s.Code))
 		return true
 	}
+	e.Causes = causesOf(s)
 	if s.Details != nil {
 		e.RetryAfter = int(s.Details.RetryAfterSeconds)
 	}

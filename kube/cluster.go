@@ -24,6 +24,7 @@ type Cluster struct {
 	conn *conn  // nil when disabled, or when it could not be built
 	err  *Error // why it could not be built
 
+	schemas   schemas // what it says about the fields of its kinds
 	catalogue *catalogue
 	usages    *usages
 	monitor   *monitor

@@ -62,6 +62,7 @@ func (c *conn) discover(ctx context.Context) (found map[string]*kinds.Definition
 					d = &kinds.Definition{
 						Group: g.Name, Resource: r.Name, Kind: r.Kind, Namespaced: r.Namespaced,
 						Short: r.ShortNames, Categories: r.Categories, Ready: true,
+						Fixed: !slices.Contains(r.Verbs, "delete") || !slices.Contains(r.Verbs, "update"),
 					}
 					found[id] = d
 				}

@@ -93,9 +93,20 @@ type Error struct {
 	// Server is what the API server said. It is for people who may see the cluster; it is empty when the answer was not
 	// the API server's.
 	Server string
+	// Causes are the fields that are wrong, where the refusal names any.
+	Causes []Cause
 	// RetryAfter is how many seconds to wait, when the cluster said so.
 	RetryAfter int
 	Err        error
+}
+
+// Cause is one field that is wrong.
+type Cause struct {
+	// Field is its path as API servers write it: spec.containers[0].image.
+	Field string
+	// Reason says it in our words, Message in those of the API server; one of them is empty.
+	Reason  kinds.Message
+	Message string
 }
 
 // Error is for logs.

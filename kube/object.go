@@ -87,6 +87,15 @@ func (o Object) Changed() (at time.Time, by string, ok bool) {
 	return at, by, ok
 }
 
+// Finalizers are what has to be done before the object is gone once it is deleted.
+func (o Object) Finalizers() []string {
+	m, ok := o.typed.(metav1.Object)
+	if !ok {
+		return nil
+	}
+	return m.GetFinalizers()
+}
+
 // Redacted reports whether values were taken out of the object.
 func (o Object) Redacted() bool {
 	_, ok := o.typed.(*corev1.Secret)

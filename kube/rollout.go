@@ -123,7 +123,7 @@ func (c *Cluster) rollout(ctx context.Context, list access.Permit, k *kinds.Kind
 	}
 	ctx, cancel := bounded(ctx, listTimeout)
 	defer cancel()
-	obj, err := c.conn.raw(ctx, k, t.namespace, t.name, agent)
+	obj, err := c.conn.whole(ctx, k, t.namespace, t.name, agent)
 	if err != nil {
 		c.noticed(err)
 		return Rollout{}, nil, c.wrap(err, t)

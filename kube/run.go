@@ -66,7 +66,7 @@ func (c *Cluster) Run(ctx context.Context, read, permit access.Permit, k *kinds.
 	defer cancel()
 	agent := c.agent(permit)
 	// Read and sent as it is: a field that is newer than the Go types stays.
-	from, err := c.conn.raw(ctx, k, namespace, name, agent)
+	from, err := c.conn.whole(ctx, k, namespace, name, agent)
 	if err != nil {
 		return Change{}, c.wrap(err, t)
 	}
@@ -84,7 +84,7 @@ func (c *Cluster) Run(ctx context.Context, read, permit access.Permit, k *kinds.
 	err = client.Post().Namespace(namespace).Resource(jobs.GVR.Resource).Param("fieldManager", fieldManager).
 		SetHeader("User-Agent", agent).MaxRetries(0).Body(job).Do(ctx).Into(made)
 	if apierrors.IsAlreadyExists(err) {
-		there, getErr := c.conn.raw(ctx, jobs, namespace, o.Job, agent)
+		there, getErr := c.conn.whole(ctx, jobs, namespace, o.Job, agent)
 		if getErr == nil && cameOf(there, from) {
 			return newChange(there, nil, nil), nil
 		}
@@ -169,8 +169,8 @@ func untied(labels map[string]string) map[string]string {
 	return out
 }
 
-// raw reads one object as its JSON has it, with the fields that the Go types do not know.
-func (c *conn) raw(ctx context.Context, k *kinds.Kind, namespace, name, agent string) (*unstructured.Unstructured, error) {
+// whole reads one object as its JSON has it, with the fields that the Go types do not know.
+func (c *conn) whole(ctx context.Context, k *kinds.Kind, namespace, name, agent string) (*unstructured.Unstructured, error) {
 	client, err := c.clientFor(clientKey{k.GVR.GroupVersion(), true})
 	if err != nil {
 		return nil, err

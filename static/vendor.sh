@@ -12,6 +12,7 @@ HTMX=4.0.1
 BASECOAT=1.0.2
 LUCIDE=1.62.0
 AXE=4.14.1
+ACE=1.45.2
 ICONS="arrow-down arrow-up bookmark check chevron-down chevron-right chevrons-up-down circle-alert circle-question-mark
   columns-3 copy download ellipsis info key-round keyboard lock log-out menu monitor moon refresh-cw star sun sun-moon
   triangle-alert unplug user x"
@@ -27,6 +28,7 @@ fetch htmx.org "$HTMX"
 fetch basecoat-css "$BASECOAT"
 fetch lucide-static "$LUCIDE"
 fetch axe-core "$AXE"
+fetch ace-builds "$ACE"
 
 out=$work/out
 mkdir -p "$out/files" "$out/licenses" "$out/axe"
@@ -34,6 +36,12 @@ mkdir -p "$out/files" "$out/licenses" "$out/axe"
 strip_map() { sed '/^\/\/# sourceMappingURL=/d' "$1"; }
 strip_map "$work/htmx.org/dist/htmx.min.js" >"$out/files/htmx.js"
 strip_map "$work/htmx.org/dist/ext/hx-sse.min.js" >"$out/files/hx-sse.js"
+# The editor, loaded by its own page alone. Its style is a file because the pages' policy lets no script write one; the
+# pictures that the style names are not shipped.
+for part in ace:ace mode-yaml:ace-yaml ext-language_tools:ace-tools; do
+  strip_map "$work/ace-builds/src-min-noconflict/${part%%:*}.js" >"$out/files/${part##*:}.js"
+done
+sed -E 's/url\([^)]*\)/none/g' "$work/ace-builds/css/ace.css" >"$out/files/ace.css"
 cp "$work/basecoat-css/dist/basecoat-mira.cdn.min.css" "$out/files/basecoat.css"
 {
   printf '<svg xmlns="http://www.w3.org/2000/svg">\n'
@@ -46,6 +54,7 @@ cp "$work/basecoat-css/dist/basecoat-mira.cdn.min.css" "$out/files/basecoat.css"
 cp "$work/htmx.org/LICENSE" "$out/licenses/htmx.txt"
 cp "$work/basecoat-css/LICENSE.md" "$out/licenses/basecoat.txt"
 cp "$work/lucide-static/LICENSE" "$out/licenses/lucide.txt"
+cp "$work/ace-builds/LICENSE" "$out/licenses/ace.txt"
 cp "$work/axe-core/axe.min.js" "$out/axe/axe.min.js"
 cp "$work/axe-core/LICENSE" "$out/axe/LICENSE"
 
@@ -56,6 +65,7 @@ sum() { printf 'sha384-%s' "$(openssl dgst -sha384 -binary "$1" | base64 -w0)"; 
   printf 'htmx.org %s files/hx-sse.js %s\n' "$HTMX" "$(sum "$out/files/hx-sse.js")"
   printf 'basecoat-css %s files/basecoat.css %s\n' "$BASECOAT" "$(sum "$out/files/basecoat.css")"
   printf 'lucide-static %s files/icons.svg %s\n' "$LUCIDE" "$(sum "$out/files/icons.svg")"
+  for f in ace.js ace-yaml.js ace-tools.js ace.css; do printf 'ace-builds %s files/%s %s\n' "$ACE" "$f" "$(sum "$out/files/$f")"; done
   printf 'axe-core %s ../views/gallery/testdata/axe/axe.min.js %s\n' "$AXE" "$(sum "$out/axe/axe.min.js")"
 } >"$work/VERSIONS"
 

@@ -20,6 +20,9 @@ type LimitsConfig struct {
 	URL       int   // URL is the length of a request's target.
 	Body      int64 // Body is the size of a body in bytes.
 	OnRefusal OnRefusal
+	// Large picks the requests whose body may have LargeBody bytes instead; nil for none.
+	Large     func(*http.Request) bool
+	LargeBody int64
 }
 
 // Limits bounds the length of the URL and the size of the body. How long a request may take is for whoever knows its
@@ -32,15 +35,19 @@ func Limits(cfg LimitsConfig) func(http.Handler) http.Handler {
 				cfg.OnRefusal.refuse(w, r, &Refusal{Status: http.StatusRequestURITooLong, ID: IDURLTooLong, Reason: fmt.Sprintf("URL of %d bytes", n)})
 				return
 			}
-			if r.ContentLength > cfg.Body {
+			body := cfg.Body
+			if cfg.Large != nil && cfg.Large(r) {
+				body = cfg.LargeBody
+			}
+			if r.ContentLength > body {
 				cfg.OnRefusal.refuse(w, r, &Refusal{
 					Status: http.StatusRequestEntityTooLarge, ID: IDTooLarge,
-					Reason: fmt.Sprintf("body of %d bytes where %d are allowed", r.ContentLength, cfg.Body),
+					Reason: fmt.Sprintf("body of %d bytes where %d are allowed", r.ContentLength, body),
 				})
 				return
 			}
 			// A body without a declared length is cut while it is read.
-			r.Body = http.MaxBytesReader(w, r.Body, cfg.Body)
+			r.Body = http.MaxBytesReader(w, r.Body, body)
 			next.ServeHTTP(w, r)
 		})
 	}

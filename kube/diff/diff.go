@@ -53,6 +53,9 @@ func Trees(before, after map[string]any, opts Options) []Entry {
 	return w.entries
 }
 
+// Quiet is an object without what Trees leaves out unless it is asked for. It shares what it keeps.
+func Quiet(tree map[string]any) map[string]any { return quiet(tree) }
+
 // quiet is an object without what says nothing about its being changed. It shares what it keeps.
 func quiet(tree map[string]any) map[string]any {
 	if tree == nil {

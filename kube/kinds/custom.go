@@ -24,6 +24,7 @@ type Definition struct {
 	Namespaced             bool
 	Served                 []ServedVersion // the API's order of preference
 	Scaled, Defined, Ready bool            // has a scale subresource; is by a CustomResourceDefinition; accepts objects
+	Fixed                  bool            // objects can be read, but not be made, changed and deleted
 }
 
 // ServedVersion is one version that a cluster serves a kind at.
@@ -48,7 +49,7 @@ func (d *Definition) ID() string {
 // Equal reports whether two definitions make the same kind.
 func (d *Definition) Equal(o *Definition) bool {
 	return d.Group == o.Group && d.Resource == o.Resource && d.Kind == o.Kind && d.Namespaced == o.Namespaced &&
-		d.Scaled == o.Scaled && d.Defined == o.Defined && d.Ready == o.Ready &&
+		d.Scaled == o.Scaled && d.Defined == o.Defined && d.Ready == o.Ready && d.Fixed == o.Fixed &&
 		slices.Equal(d.Short, o.Short) && slices.Equal(d.Categories, o.Categories) &&
 		slices.EqualFunc(d.Served, o.Served, func(a, b ServedVersion) bool {
 			return a.Name == b.Name && a.Deprecated == b.Deprecated && a.HasStatus == b.HasStatus && slices.Equal(a.Printed, b.Printed)
@@ -151,7 +152,7 @@ func Custom(d *Definition, known *Kind) *Kind {
 	k := Kind{
 		GVR:  schema.GroupVersionResource{Group: d.Group, Version: v.Name, Resource: d.Resource},
 		Name: d.Kind, Plural: d.Kind, Short: d.Short, Categories: d.Categories, Namespaced: d.Namespaced,
-		Menu: MenuCustom, Custom: true,
+		Menu: MenuCustom, Custom: true, Fixed: d.Fixed,
 	}
 	if known != nil {
 		k.Plural, k.Menu, k.Known = known.Plural, known.Menu, known.Versions

@@ -55,7 +55,7 @@ type Kind struct {
 	Subject    string   // the column that stands for the name in lists, where names say nothing (events); "" is the name
 	Sort       string   // the column a list is sorted by when nothing is asked, "-" prefix for descending; "" is by name
 	Facets     []string // columns whose values are counted over the list; "status" and, where namespaced, "namespace" come first
-	Actions    []Action // in the order of their buttons; each stands where it would do something, see State
+	Actions    []Action // in the order of their buttons; each stands where it would do something, see State. Define adds ActionDelete
 	Join       *Join    // what another kind says about objects of this one; nil for most
 
 	// Versions are the versions, preferred first, that the descriptor of a kind that comes by a CustomResourceDefinition
@@ -70,6 +70,8 @@ type Kind struct {
 	Served, Known []string
 	// Categories are kubectl's, for custom kinds.
 	Categories []string
+	// Fixed marks a kind whose objects can be read only: its server knows no other verbs.
+	Fixed bool
 
 	status  func(runtime.Object) Status
 	cells   func(runtime.Object) []Cell
@@ -179,6 +181,9 @@ func Define[T any](k Kind, reads Reads[T], columns ...ColumnOf[T]) *Kind {
 	}
 	for _, c := range columns {
 		k.Columns = append(k.Columns, c.Column)
+	}
+	if !k.Fixed && !slices.Contains(k.Actions, ActionDelete) {
+		k.Actions = append(slices.Clip(k.Actions), ActionDelete) // the last one, as it cannot be taken back
 	}
 	k.cells = func(o runtime.Object) []Cell {
 		t := typed(o)

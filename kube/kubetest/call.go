@@ -39,7 +39,7 @@ func (c *call) route() {
 	case c.r.URL.Path == "/version":
 		c.version()
 		return
-	case c.discover(parts), c.review(parts):
+	case c.discover(parts), c.review(parts), c.openAPI(parts):
 		return
 	}
 	var gv schema.GroupVersion

@@ -3,34 +3,71 @@ package kubetest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // decode reads the request's object, in protobuf or JSON.
-func (c *call) decode() (runtime.Object, error) {
+func (c *call) decode() (runtime.Object, error) { return c.decoded(c.body) }
+
+// strict refuses fields that the Go type does not have.
+var strict = serializer.NewCodecFactory(scheme, serializer.EnableStrict)
+
+func (c *call) decoded(body []byte) (runtime.Object, error) {
 	gvk := c.res.GroupVersion().WithKind(c.res.kind)
 	var decoder runtime.Decoder = unstructured.UnstructuredJSONScheme
 	if c.res.typed() {
 		decoder = codecs.UniversalDeserializer()
+		if c.r.URL.Query().Get("fieldValidation") == metav1.FieldValidationStrict {
+			decoder = strict.UniversalDeserializer()
+		}
 	}
-	obj, _, err := decoder.Decode(c.body, &gvk, nil)
+	obj, got, err := decoder.Decode(body, &gvk, nil)
 	if err != nil {
-		return nil, apierrors.NewBadRequest(err.Error())
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", gvk.Kind, gvk.Version, gvk.Kind, err))
+	}
+	if *got != gvk {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("the API version in the data (%s) does not match the expected API version (%s)", got.GroupVersion(), gvk.GroupVersion()))
 	}
 	return obj, nil
+}
+
+// dryRun reports whether the request asks only what would happen.
+func (c *call) dryRun() bool { return slices.Contains(c.r.URL.Query()["dryRun"], metav1.DryRunAll) }
+
+// Admit decides on every object that is about to be stored, as validation and admission do: old is nil for a new one. It
+// may change the object. The error is what the client is told.
+func (s *Server) Admit(f func(old, changed runtime.Object) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.admit = f
+}
+
+func (c *call) admitted(old, changed runtime.Object) error {
+	c.mu.Lock()
+	f := c.admit
+	c.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(old, changed)
 }
 
 func (c *call) create() {
@@ -44,6 +81,21 @@ func (c *call) create() {
 		c.fail(apierrors.NewInternalError(err))
 		return
 	}
+	switch {
+	case m.GetResourceVersion() != "":
+		c.fail(apierrors.NewBadRequest("resourceVersion should not be set on objects to be created"))
+		return
+	case c.res.namespaced && m.GetNamespace() != "" && m.GetNamespace() != c.namespace:
+		c.fail(apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request"))
+		return
+	case m.GetName() == "" && m.GetGenerateName() != "":
+		m.SetName(m.GetGenerateName() + "x7k2p")
+	case m.GetName() == "":
+		c.fail(apierrors.NewInvalid(c.res.GroupVersion().WithKind(c.res.kind).GroupKind(), "", field.ErrorList{
+			field.Required(field.NewPath("metadata", "name"), "name or generateName is required"),
+		}))
+		return
+	}
 	if c.res.namespaced {
 		m.SetNamespace(c.namespace)
 	}
@@ -51,7 +103,25 @@ func (c *call) create() {
 		c.fail(apierrors.NewAlreadyExists(c.res.GroupResource(), m.GetName()))
 		return
 	}
+	if secret, ok := obj.(*corev1.Secret); ok {
+		plain(secret)
+	}
+	if err := c.admitted(nil, obj); err != nil {
+		c.fail(err)
+		return
+	}
 	c.save(http.StatusCreated, obj)
+}
+
+// plain does what an API server does with the values that are given as text.
+func plain(s *corev1.Secret) {
+	for k, v := range s.StringData {
+		if s.Data == nil {
+			s.Data = map[string][]byte{}
+		}
+		s.Data[k] = []byte(v)
+	}
+	s.StringData = nil
 }
 
 func (c *call) update() {
@@ -60,32 +130,75 @@ func (c *call) update() {
 		c.fail(err)
 		return
 	}
+	if m, err := meta.Accessor(obj); err != nil || m.GetName() != c.name {
+		c.fail(apierrors.NewBadRequest("the name of the object does not match the name on the URL"))
+		return
+	}
 	old, ok := c.store.get(c.res, c.namespace, c.name)
 	if !ok {
 		c.fail(c.missing())
 		return
 	}
-	if err := c.precondition(old, obj); err != nil {
+	c.replace(old, obj)
+}
+
+// replace stores an object in the place of another, after what an API server checks and fills in.
+func (c *call) replace(old, changed runtime.Object) {
+	err := c.precondition(old, changed)
+	if err == nil {
+		changed, err = c.prepared(old, changed)
+	}
+	if err == nil {
+		err = c.admitted(old, changed)
+	}
+	if err != nil {
 		c.fail(err)
 		return
 	}
-	generation(old, obj)
-	c.save(http.StatusOK, obj)
+	c.save(http.StatusOK, changed)
 }
 
-// generation counts the changes of what is wanted of an object.
-func generation(old, changed runtime.Object) {
-	o, oldErr := runtime.DefaultUnstructuredConverter.ToUnstructured(old)
+// prepared is a changed object with what a client cannot change: its status, where that is a sub-resource, and what the
+// API server has set. Its generation counts what is wanted of it.
+func (c *call) prepared(old, changed runtime.Object) (runtime.Object, error) {
+	if secret, ok := changed.(*corev1.Secret); ok {
+		plain(secret)
+	}
+	o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(old)
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
 	n, err := runtime.DefaultUnstructuredConverter.ToUnstructured(changed)
-	m, isObject := changed.(metav1.Object)
-	before, isOld := old.(metav1.Object)
-	if oldErr != nil || err != nil || !isObject || !isOld {
-		return
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
 	}
-	m.SetGeneration(before.GetGeneration())
+	if slices.Contains(c.res.subs, "status") && c.sub == "" {
+		if delete(n, "status"); o["status"] != nil {
+			n["status"] = o["status"]
+		}
+	}
+	out := changed
+	if _, ok := changed.(runtime.Unstructured); ok {
+		out = &unstructured.Unstructured{Object: n}
+	} else {
+		out = reflect.New(reflect.TypeOf(changed).Elem()).Interface().(runtime.Object)
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(n, out); err != nil {
+			return nil, apierrors.NewInternalError(err)
+		}
+	}
+	om, _ := meta.Accessor(old)
+	m, err := meta.Accessor(out)
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	m.SetGeneration(om.GetGeneration())
 	if !reflect.DeepEqual(o["spec"], n["spec"]) {
-		m.SetGeneration(before.GetGeneration() + 1)
+		m.SetGeneration(om.GetGeneration() + 1)
 	}
+	if len(m.GetManagedFields()) == 0 {
+		m.SetManagedFields(om.GetManagedFields())
+	}
+	return out, nil
 }
 
 // precondition refuses a change of another version or another incarnation than the one that is stored.
@@ -112,6 +225,15 @@ func (c *call) conflict(why string) error {
 }
 
 func (c *call) save(status int, obj runtime.Object) {
+	if c.dryRun() {
+		would, err := c.store.would(c.res, obj)
+		if err != nil {
+			c.fail(apierrors.NewInternalError(err))
+			return
+		}
+		c.write(status, c.res.GroupVersion(), would)
+		return
+	}
 	saved, err := c.store.put(c.res, obj)
 	if err != nil {
 		c.fail(apierrors.NewInternalError(err))
@@ -127,15 +249,11 @@ func (c *call) patch() {
 		return
 	}
 	changed, err := c.patched(old)
-	if err == nil {
-		err = c.precondition(old, changed)
-	}
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	generation(old, changed)
-	c.save(http.StatusOK, changed)
+	c.replace(old, changed)
 }
 
 // patched applies a merge or a strategic merge patch to a copy of the object.
@@ -167,10 +285,15 @@ func (c *call) patched(old runtime.Object) (runtime.Object, error) {
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	if err := json.Unmarshal(after, empty); err != nil {
+	var tree map[string]any
+	if err := json.Unmarshal(after, &tree); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	return empty, nil
+	tree["apiVersion"], tree["kind"] = c.res.GroupVersion().String(), c.res.kind
+	if after, err = json.Marshal(tree); err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	return c.decoded(after)
 }
 
 func (c *call) unsupported(media string) error {
@@ -237,6 +360,10 @@ func (c *call) remove() {
 			c.fail(c.conflict("Precondition failed: ResourceVersion"))
 			return
 		}
+	}
+	if len(opts.DryRun) > 0 || c.dryRun() {
+		c.write(http.StatusOK, c.res.GroupVersion(), old)
+		return
 	}
 	gone := c.store.remove(c.res, c.namespace, c.name)
 	if gone == nil {

@@ -52,6 +52,8 @@ type Options struct {
 	Extra []Extra
 	// Record keeps what is answered, for Answered.
 	Record bool
+	// OpenAPI are the documents of /openapi/v3, by group version: "apis/apps/v1", "api/v1".
+	OpenAPI map[string]string
 	// NoSelfSubjectReview answers 404 to SelfSubjectReview, as servers before 1.28 do.
 	NoSelfSubjectReview bool
 }
@@ -116,6 +118,7 @@ type Server struct {
 	stalled  bool
 	away     map[string]bool // groups of aggregated APIs whose server does not answer
 	answers  []answer
+	admit    func(old, changed runtime.Object) error
 }
 
 // New starts a server that is closed when the test ends.

@@ -80,6 +80,30 @@ func (s *store) put(r resource, obj runtime.Object) (runtime.Object, error) {
 	return obj, nil
 }
 
+// would is an object as put would return it, without storing it.
+func (s *store) would(r resource, obj runtime.Object) (runtime.Object, error) {
+	obj = obj.DeepCopyObject()
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return nil, err
+	}
+	old, ok := s.get(r, m.GetNamespace(), m.GetName())
+	if !ok {
+		m.SetUID("00000000-0000-4000-8000-ffffffffffff")
+		m.SetCreationTimestamp(metav1.NewTime(time.Now().Truncate(time.Second)))
+		m.SetResourceVersion("")
+		return obj, nil
+	}
+	o, err := meta.Accessor(old)
+	if err != nil {
+		return nil, err
+	}
+	m.SetUID(o.GetUID())
+	m.SetCreationTimestamp(o.GetCreationTimestamp())
+	m.SetResourceVersion(o.GetResourceVersion())
+	return obj, nil
+}
+
 // record gives the object the next version and tells the watchers; mu is held.
 func (s *store) record(r resource, key types.NamespacedName, kind watch.EventType, obj runtime.Object, m metav1.Object) {
 	s.version++

@@ -154,9 +154,30 @@
   });
   on("animationend", (e) => e.target.removeAttribute?.("data-js-changed"));
 
+  // bringScripts loads what only one page needs, in its order, the first time that it shows.
+  function bringScripts() {
+    const page = find("[data-scripts]");
+    if (!page) return;
+    for (const href of page.dataset.styles.split(" ")) {
+      if (find(`link[href="${CSS.escape(href)}"]`)) continue;
+      const link = document.createElement("link");
+      link.rel = "stylesheet";
+      link.href = href;
+      find("link[rel=stylesheet]").before(link); // ours, which follow, win
+    }
+    for (const src of page.dataset.scripts.split(" ")) {
+      if (find(`script[src="${CSS.escape(src)}"]`)) continue;
+      const script = document.createElement("script");
+      script.src = src;
+      script.async = false;
+      document.head.append(script);
+    }
+  }
+
   // settle brings what the script keeps in the page up to date after anything was swapped.
   function settle() {
     settleToasts();
+    bringScripts();
     keepSelection();
     countSelected();
     for (const box of all("[data-narrow]")) if (box.value) narrow(box);
