@@ -280,3 +280,39 @@ func cloneMap(m map[string]any) map[string]any {
 	}
 	return out
 }
+
+// Equal reports whether two values are the same; a number is, however it was decoded.
+func Equal(a, b any) bool { return equal(a, b) }
+
+// Match says for each item of after which one of before it was, by what names it, else by its value; -1 for a new one.
+func Match(before, after []any) []int {
+	out := make([]int, len(after))
+	k := keyOf("", before, after)
+	used := make([]bool, len(before))
+	byID := map[string]int{}
+	if !k.none() {
+		for i, item := range before {
+			byID[k.of(item, i)] = i
+		}
+	}
+	for i, item := range after {
+		out[i] = -1
+		if !k.none() {
+			if from, ok := byID[k.of(item, i)]; ok {
+				out[i] = from
+			}
+			continue
+		}
+		if i < len(before) && !used[i] && equal(before[i], item) {
+			out[i], used[i] = i, true
+			continue
+		}
+		for from := range before {
+			if !used[from] && equal(before[from], item) {
+				out[i], used[from] = from, true
+				break
+			}
+		}
+	}
+	return out
+}
