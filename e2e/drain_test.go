@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"tiga/e2e/testbed"
 )
 
@@ -89,7 +91,7 @@ func TestDrainIsHeldUpByABudgetAndWatchedFromTwoTabs(t *testing.T) {
 	second.signIn("admin", password)
 	second.visit(path)
 	second.text("tr", "budget till")
-	b.visit("about:blank") // the tab that began it is closed
+	b.do(chromedp.Navigate("about:blank")) // the tab that began it is closed
 	kubectl(t, c, "patch", "pdb", "till", "-n", "till", "--type=merge", "-p", `{"spec":{"maxUnavailable":1}}`)
 	second.wait("it goes on by itself, and ends", `document.querySelector('#operation-status')?.innerText.includes('Done')`)
 	second.text("#operation-message", "stays cordoned")

@@ -436,7 +436,7 @@ func messageOf(err error) kinds.Message {
 	m := kinds.Message{ID: "problem." + p.ID + ".title", Args: p.Args}
 	if k, ok := errors.AsType[*kube.Error](err); ok {
 		m = k.Reason
-		if m.Text == "" {
+		if m.Text == "" && !errors.Is(err, kube.ErrBlocked) { // which says it all
 			m.Text = k.Server
 		}
 	}
