@@ -38,10 +38,10 @@ func (s *Server) ofNodes(next handler) handler {
 
 // drainForm is the form as it was filled in. Seconds are text until they are read: what is wrong is shown as it was typed.
 type drainForm struct {
-	grace, timeout              string
-	local, force, daemonSets    bool
-	graceProblem, timeProblem   string
-	confirmProblem, planProblem string
+	grace, timeout            string
+	local, force, daemonSets  bool
+	graceProblem, timeProblem string
+	confirmProblem            string
 }
 
 // readDrainForm reads the form, from a query or a body. An empty one has kubectl's defaults but for DaemonSets, whose pods

@@ -45,7 +45,9 @@ func budget(allowed int32) *policyv1.PodDisruptionBudget {
 	}
 }
 
-func (k *kit) nodePath(name string) string { return fmt.Sprintf("/clusters/%d/nodes/-/%s", k.productionID, name) }
+func (k *kit) nodePath(name string) string {
+	return fmt.Sprintf("/clusters/%d/nodes/-/%s", k.productionID, name)
+}
 
 // drain begins the drain of a node and returns the address of its operation.
 func (k *kit) drain(v *visitor, node string, form url.Values) string {
@@ -271,7 +273,8 @@ func TestOperationsOfAProcessThatIsGone(t *testing.T) {
 		id, err = q.CreateOperation(t.Context(), db.NewOperation{
 			Kind: operationDrain, ClusterID: k.productionID, ClusterName: "production", Resource: "nodes", Name: "p-1", Owner: "gone", Limit: 4, Now: k.now().UnixMicro(),
 			ActorName: operator, Steps: []db.NewStep{
-				{Action: stepCordon, Resource: "nodes", Name: "p-1"}, {Action: stepEvict, Resource: "pods", Namespace: "shop", Name: "web-1"},
+				{Action: stepCordon, Resource: "nodes", Name: "p-1"},
+				{Action: stepEvict, Resource: "pods", Namespace: "shop", Name: "web-1"},
 				{Action: stepEvict, Resource: "pods", Namespace: "shop", Name: "web-2"},
 			},
 		})

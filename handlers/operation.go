@@ -40,7 +40,9 @@ type pace struct {
 	look      time.Duration // between looks at what a step waits for
 }
 
-func usualPace() pace { return pace{heartbeat: 2 * time.Second, retry: 3 * time.Second, look: time.Second} }
+func usualPace() pace {
+	return pace{heartbeat: 2 * time.Second, retry: 3 * time.Second, look: time.Second}
+}
 
 // undertakings are the operations that this process runs.
 type undertakings struct {

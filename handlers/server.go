@@ -87,8 +87,8 @@ type Server struct {
 	actions   map[kinds.Action]action
 	// undertakings are the operations that outlive their requests.
 	undertakings *undertakings
-	cfg       Config
-	now       func() time.Time
+	cfg          Config
+	now          func() time.Time
 
 	reloading sync.Mutex
 	handler   http.Handler

@@ -90,9 +90,9 @@ func (h *hotel) place(pods []DrainPod) {
 		return r.Cpu().AsApproximateFloat64(), r.Memory().AsApproximateFloat64()
 	}
 	slices.SortStableFunc(order, func(a, b *DrainPod) int {
-		_, ma := asks(a)
-		_, mb := asks(b)
-		return cmp.Compare(mb, ma)
+		ca, ma := asks(a)
+		cb, mb := asks(b)
+		return cmp.Or(cmp.Compare(mb, ma), cmp.Compare(cb, ca))
 	})
 	for _, d := range order {
 		owner := metav1.GetControllerOf(d.pod)
