@@ -112,6 +112,39 @@ type Meta struct {
 	Value string
 }
 
+type Operation struct {
+	ID          string
+	Kind        string
+	ClusterID   int64
+	ClusterName string
+	Resource    string
+	Name        string
+	Parameters  string
+	ActorID     int64
+	ActorName   string
+	State       string
+	Message     string
+	Owner       string
+	HeartbeatAt int64
+	StartedAt   int64
+	EndedAt     int64
+	UpdatedAt   int64
+}
+
+type OperationStep struct {
+	OperationID string
+	Position    int64
+	Action      string
+	Resource    string
+	Namespace   string
+	Name        string
+	ObjectUID   string
+	State       string
+	Message     string
+	StartedAt   int64
+	EndedAt     int64
+}
+
 type Preference struct {
 	UserID    int64
 	Key       string

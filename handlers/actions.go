@@ -40,7 +40,7 @@ func (s *Server) actionOf(r *http.Request) (action, error) {
 
 func (s *Server) actionNamed(r *http.Request, name string) (action, error) {
 	a, ok := s.actions[kinds.Action(name)]
-	if !ok || !kindOf(r).Can(a.id) {
+	if !ok || a.page || !kindOf(r).Can(a.id) {
 		return action{}, &ProblemError{Status: http.StatusNotFound, ID: "unknown_action", Args: map[string]any{"Value": name, "Kind": kindOf(r).Name}}
 	}
 	return a, nil
@@ -90,7 +90,7 @@ func newNonce() string { return strings.ToLower(rand.Text()[:5]) }
 
 // link is a link to the page that asks before something is done.
 func (p presenter) link(a action, path string) ui.Action {
-	return ui.Action{ID: string(a.id), Text: p.loc.T("action." + string(a.id)), Href: path + "/" + string(a.id), Danger: a.danger, Dialog: true}
+	return ui.Action{ID: string(a.id), Text: p.loc.T("action." + string(a.id)), Href: path + "/" + string(a.id), Danger: a.danger, Dialog: !a.page}
 }
 
 // askAction is the page that says what will happen, to what, on which cluster.

@@ -32,6 +32,8 @@ type action struct {
 	bulk bool
 	// danger marks what cannot be taken back, and typed what is confirmed by typing a name.
 	danger, typed bool
+	// page marks an action that has pages and routes of its own instead of a confirmation; do is nil then.
+	page bool
 	// applies says whether it would do anything to an object in this state; nil for always.
 	applies func(kinds.State) bool
 	// fields are the controls that its form has, for one object and for many; nil for none.
@@ -126,6 +128,7 @@ func actions() map[kinds.Action]action {
 		toggle(kinds.ActionSuspend, without(kinds.StateSuspended|kinds.StateFinished)),
 		toggle(kinds.ActionUnsuspend, func(s kinds.State) bool { return within(kinds.StateSuspended)(s) && !s.Is(kinds.StateFinished) }),
 		toggle(kinds.ActionCordon, without(kinds.StateCordoned)), toggle(kinds.ActionUncordon, within(kinds.StateCordoned)),
+		{id: kinds.ActionDrain, verb: access.VerbPatch, needs: needs("patch", ""), danger: true, page: true},
 		run(kinds.ActionRun, without(0)), run(kinds.ActionRerun, within(kinds.StateFinished)),
 		{
 			id: kinds.ActionEvict, verb: access.VerbEvict, needs: needs("create", "eviction"), bulk: true, danger: true, applies: without(kinds.StateFinished),

@@ -127,7 +127,7 @@ func (c *canaries) addresses() []string {
 		fmt.Sprintf("%s/clusters/%d", apiRoot, c.stagingID), fmt.Sprintf("%s/clusters/%d/resources/pods", apiRoot, c.stagingID), fmt.Sprintf("%s/clusters/%d/crds", apiRoot, c.stagingID), apiRoot + "/nothing",
 		one + "/widgets", one + "/pods/shop/gone", one + "/pods?page=0", one + "/pods?page=99", one + "/pods?q=/(/", one + "/pods/delete?o=shop/mine&o=shop/gone",
 		one + "/pods?q=restarts>=0", one + "/pods?q=-l+app", one + "/pods?q=!nothing", one + "/pods?q=/./", one + "/pods?f.status=CrashLoopBackOff", one + "/pods?f.status=Waiting", one + "/pods?cols=label:app&sort=label:app",
-		one + "/nodes/-/p-1", one + "/nodes/-/p-1/pods", one + "/nodes/-/p-1/events", one + "/nodes/-/p-1/describe", one + "/nodes/-/p-1/yaml",
+		one + "/nodes/-/p-1", one + "/nodes/-/p-1/pods", one + "/nodes/-/p-1/events", one + "/nodes/-/p-1/describe", one + "/nodes/-/p-1/yaml", one + "/nodes/-/p-1/drain", one + "/operations", one + "/operations/none", api + "/operations", api + "/operations/none",
 		one + "/namespaces/-/shop", one + "/namespaces/-/shop/describe", one + "/pods/shop/web-1/delete", one + "/deployments.apps/shop/web/scale", one + "/deployments.apps/shop/web/pods",
 		one + "/deployments.apps/shop/web/rollout", one + "/deployments.apps/shop/web/undo", one + "/secrets/shop/mine/reveal?key=a",
 	}

@@ -170,6 +170,7 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 	k.site.Start()
 	t.Cleanup(func() {
 		k.Close()
+		k.Settle(context.Background())
 		k.site.CloseClientConnections()
 		k.site.Close()
 	})

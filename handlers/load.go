@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,7 @@ import (
 const (
 	reloadEvery     = 10 * time.Second
 	checkpointEvery = time.Minute
+	operationsEvery = 2 * time.Second
 	expireEvery     = 10 * time.Minute
 )
 
@@ -87,8 +89,12 @@ func (s *Server) Load(ctx context.Context) error {
 	if err := s.reload(ctx); err != nil {
 		return err
 	}
-	s.loadOnce.Do(func() { close(s.loaded) })
-	return nil
+	var err error
+	s.loadOnce.Do(func() {
+		err = s.interrupt(ctx, true)
+		close(s.loaded)
+	})
+	return err
 }
 
 // Run keeps the server in step with the store until ctx ends: what other replicas changed, the audit log's checkpoints,
@@ -100,6 +106,13 @@ func (s *Server) Run(ctx context.Context) {
 	defer expire.Stop()
 	changes := s.store.Changes(ctx)
 	s.warnOfPrometheus(ctx)
+	// Operations of other replicas are heard of only so; SQLite has none.
+	var operations <-chan time.Time
+	if s.store.Engine() != "sqlite" {
+		tick := time.NewTicker(operationsEvery)
+		defer tick.Stop()
+		operations = tick.C
+	}
 	for {
 		var err error
 		select {
@@ -108,11 +121,13 @@ func (s *Server) Run(ctx context.Context) {
 		case <-changes:
 			err = s.reload(ctx)
 		case <-reload.C:
-			err = s.reload(ctx)
+			err = errors.Join(s.reload(ctx), s.interrupt(ctx, false))
 		case <-checkpoint.C:
 			err = s.Checkpoint(ctx)
 		case <-expire.C:
 			err = s.expire(ctx)
+		case at := <-operations:
+			err = s.announceOperations(ctx, at.Add(-2*operationsEvery))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "upkeep failed, will try again", "error", err)

@@ -73,6 +73,12 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/retry", "", "303 404 303 303 303 303 303 303"},
 			{s + "/retry", "", "303 404 303 404 303 303 303 303"},
 		},
+		"GET " + cluster + "/operations": {
+			{p + "/operations", "", "303 404 200 200 200 200 200 200"},
+			{s + "/operations", "", "303 404 200 404 200 200 200 200"},
+		},
+		"GET " + cluster + "/operations/{operation}":       {{p + "/operations/none", "", "     303 404 404 404 404 404 404 404"}},
+		"POST " + cluster + "/operations/{operation}/stop": {{p + "/operations/none/stop", "", "303 404 404 404 404 404 404 403"}},
 		"GET " + kind: {
 			{p + "/pods", "", "             303 404 200 200 200 200 200 200"},
 			{p + "/nodes", "", "            303 404 200 403 200 200 200 200"},
@@ -159,6 +165,13 @@ func rightsMatrix(k *kit) map[string][]probe {
 		"GET " + object + "/describe": {
 			{p + "/pods/shop/web-1/describe", "", "303 404 200 200 200 200 200 200"},
 			{p + "/pods/pay/bank-1/describe", "", "303 404 200 404 200 200 200 200"},
+		},
+		"GET " + object + "/drain": {
+			{p + "/nodes/-/p-1/drain", "", "    303 404 403 404 200 200 403 403"},
+			{p + "/pods/shop/web-1/drain", "", "303 404 404 404 404 404 404 404"},
+		},
+		"POST " + object + "/drain": {
+			{p + "/nodes/-/p-1/drain", "confirm=no", "303 404 403 404 422 422 403 403"},
 		},
 		"GET " + object + "/{action}": {
 			{p + "/deployments.apps/shop/web/scale", "", "303 404 403 200 200 200 403 403"},
@@ -253,6 +266,15 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{apiPods + "/gone?namespace=shop", "", "401 404 403 404 404 404 403 403"},
 			{apiPods + "/gone?namespace=pay", "", " 401 404 403 404 404 404 403 403"},
 		},
+		"POST " + api + "/{id}/resources/nodes/{name}/drain": {
+			{apiProduction + "/resources/nodes/p-1/drain", "{}", "   401 404 403 404 422 422 403 403"},
+		},
+		"GET " + api + "/{id}/operations": {
+			{apiProduction + "/operations", "", "401 404 200 200 200 200 200 200"},
+			{apiOne + "/operations", "", "       401 404 200 404 200 200 200 200"},
+		},
+		"GET " + api + "/{id}/operations/{operation}":       {{apiProduction + "/operations/none", "", "     401 404 404 404 404 404 404 404"}},
+		"POST " + api + "/{id}/operations/{operation}/stop": {{apiProduction + "/operations/none/stop", "", "401 404 404 404 404 404 404 403"}},
 		"GET " + api + "/{id}/crds": {
 			{apiProduction + "/crds", "", "401 404 200 403 200 200 200 200"},
 		},

@@ -51,16 +51,26 @@ func (s *Server) recorded(r *http.Request, e db.Event, do func(context.Context) 
 		return auditDown(err)
 	}
 	diff, err := do(r.Context())
+	s.settle(r.Context(), intent, e.RequestID, outcomeOf(diff, err))
+	return err
+}
+
+// outcomeOf is what the audit writes about something that was tried.
+func outcomeOf(diff string, err error) db.Outcome {
 	out := db.Outcome{Diff: diff, HTTPStatus: http.StatusOK}
 	if err != nil {
 		p := problem(err)
 		out.Result, out.Reason, out.Message, out.HTTPStatus = db.ResultFailed, p.ID, p.Words.Text, p.Status
 	}
-	if lost := s.store.Audit().Outcome(r.Context(), intent, out); lost != nil {
+	return out
+}
+
+// settle writes how something ended that was intended.
+func (s *Server) settle(ctx context.Context, intent db.Intent, request string, out db.Outcome) {
+	if lost := s.store.Audit().Outcome(ctx, intent, out); lost != nil {
 		s.metrics.lost.Inc()
-		s.log.ErrorContext(r.Context(), "audit outcome not written", "error", lost, "intent", intent.ID(), "request_id", requestID(r))
+		s.log.ErrorContext(ctx, "audit outcome not written", "error", lost, "intent", intent.ID(), "request_id", request)
 	}
-	return err
 }
 
 // audited is recorded for a change in a cluster.

@@ -66,6 +66,9 @@ func (s *Server) routes() []route {
 		{"GET", cluster, access.EffectRead, ofCluster, s.showOverview, false},
 		{"GET", cluster + "/live", access.EffectRead, ofCluster, s.streamCluster, true},
 		{"POST", cluster + "/retry", access.EffectRead, ofCluster, s.retryCluster, false},
+		{"GET", cluster + "/operations", access.EffectRead, ofCluster, s.listOperations, false},
+		{"GET", cluster + "/operations/{operation}", access.EffectRead, ofCluster, s.showOperation, false},
+		{"POST", cluster + "/operations/{operation}/stop", access.EffectWrite, ofCluster, s.stop, false},
 
 		// One kind, one object.
 		{"GET", kind, access.EffectRead, ofKind, s.listObjects, false},
@@ -89,6 +92,8 @@ func (s *Server) routes() []route {
 		{"POST", object + "/reveal", access.EffectReveal, ofKind, s.reveal, false},
 		{"GET", object + "/edit", access.EffectRead, ofKind, s.editObject, false},
 		{"POST", object + "/edit", access.EffectWrite, ofKind, s.saveObject, false},
+		{"GET", object + "/drain", access.EffectRead, ofKind, s.ofNodes(s.askDrain), false},
+		{"POST", object + "/drain", access.EffectWrite, ofKind, s.ofNodes(s.drainNode), false},
 		{"GET", object + "/{action}", access.EffectRead, ofKind, s.askAction, false},
 		{"POST", object + "/{action}", access.EffectWrite, ofKind, s.act, false},
 

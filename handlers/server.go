@@ -89,8 +89,10 @@ type Server struct {
 	manifests *manifest.Reader
 	looks     *looks
 	actions   map[kinds.Action]action
-	cfg       Config
-	now       func() time.Time
+	// undertakings are the operations that outlive their requests.
+	undertakings *undertakings
+	cfg          Config
+	now          func() time.Time
 
 	reloading sync.Mutex
 	handler   http.Handler
@@ -111,7 +113,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		store: cfg.Store, fleet: cfg.Fleet, hub: cfg.Hub, authority: cfg.Authority, hasher: cfg.Hasher,
 		catalogue: cfg.Catalogue, log: cfg.Log, site: cfg.Site, cfg: cfg, now: cfg.Now,
-		manifests: manifest.NewReader(), streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), actions: actions(), closing: make(chan struct{}), loaded: make(chan struct{}),
+		manifests: manifest.NewReader(), streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), actions: actions(),
+		undertakings: newUndertakings(), closing: make(chan struct{}), loaded: make(chan struct{}),
 	}
 	s.sessions = &sessionStore{store: cfg.Store, site: cfg.Site, now: cfg.Now}
 	s.logins = guard.NewLoginLimiter(guard.LoginLimiterConfig{Store: failures{cfg.Store}, Now: cfg.Now})
@@ -181,8 +184,11 @@ func (s *Server) MetricsHandler() http.Handler {
 	return promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})
 }
 
-// Close ends every live stream, so that the HTTP server can drain.
-func (s *Server) Close() { s.closeOnce.Do(func() { close(s.closing) }) }
+// Close ends every live stream, so that the HTTP server can drain, and asks operations to stop; Settle waits for them.
+func (s *Server) Close() {
+	s.closeOnce.Do(func() { close(s.closing) })
+	s.undertakings.close()
+}
 
 // timed ends what a request waits for after a while. Only what the route table marks as a stream goes on: one that lacks
 // its mark is cut instead of living for ever.

@@ -161,6 +161,11 @@ func bulkhead(places int, done <-chan struct{}, next http.RoundTripper) http.Rou
 			return next.RoundTrip(r)
 		}
 		select {
+		case <-done: // asked first: of two that are ready, a select takes either
+			return refuse(r, errClosed)
+		default:
+		}
+		select {
 		case sem <- struct{}{}:
 		case <-done:
 			return refuse(r, errClosed)

@@ -105,7 +105,7 @@ func (c *Cluster) askPrometheus(ctx context.Context, e Prometheus) error {
 		return err
 	}
 	defer resp.Body.Close()
-	return judge(resp, e.Way == WayProxy)
+	return verdict(resp, e.Way == WayProxy)
 }
 
 // promDialer connects to what an endpoint leads to. What a cluster says of itself is not trusted with this machine: its
@@ -136,8 +136,8 @@ func (c *Cluster) local() bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// judge says whether an answer is that of a Prometheus. Its body goes nowhere.
-func judge(resp *http.Response, proxy bool) error {
+// verdict says whether an answer is that of a Prometheus. Its body goes nowhere.
+func verdict(resp *http.Response, proxy bool) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK:
 	case code >= 300 && code < 400:

@@ -230,6 +230,7 @@ func (c *serveCommand) answer(ctx context.Context, log *slog.Logger, listener ne
 			err = errors.Join(err, e, s.Close())
 		}
 	}
+	server.Settle(drain) // operations have been told to stop by Close
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

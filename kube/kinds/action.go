@@ -25,6 +25,7 @@ const (
 	ActionEvict     Action = "evict"
 	ActionCordon    Action = "cordon"
 	ActionUncordon  Action = "uncordon"
+	ActionDrain     Action = "drain"
 	ActionDelete    Action = "delete"
 )
 

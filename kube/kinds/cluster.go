@@ -11,7 +11,7 @@ var clusterKinds = []*Kind{
 	Define(Kind{
 		GVR: corev1.SchemeGroupVersion.WithResource("nodes"), Name: "Node", Plural: "Nodes", Short: []string{"no"},
 		Menu: MenuCluster, Facets: []string{"status", "roles", "version", "zone"},
-		Actions: []Action{ActionCordon, ActionUncordon},
+		Actions: []Action{ActionCordon, ActionUncordon, ActionDrain},
 	},
 		Reads[corev1.Node]{
 			State:  nodeState,

@@ -18,3 +18,9 @@ func Health(cluster int64) string { return Kind(cluster, "health") }
 
 // Kinds is the topic of which kinds a cluster serves.
 func Kinds(cluster int64) string { return Kind(cluster, "kinds") }
+
+// OperationsKind is the kind under which streams ask for the operations of a cluster, see Kind.
+const OperationsKind = "operations"
+
+// Operations is the topic of one cluster's operations: those that begin, go on and end.
+func Operations(cluster int64) string { return Kind(cluster, OperationsKind) }
