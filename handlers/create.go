@@ -167,4 +167,3 @@ func (s *Server) createLink(r *http.Request, k *kinds.Kind, namespaces []string)
 	}
 	return to
 }
-

@@ -71,7 +71,7 @@ func TestEditing(t *testing.T) {
 	k := newKit(t, kitConfig{})
 	v := k.as(operator)
 	path := objectPath(k.productionID, mustKind(t, "deployments.apps"), "shop", "web")
-	page := v.get(path + "/edit").want(http.StatusOK, "Edit Deployment web")
+	page := v.get(path+"/edit").want(http.StatusOK, "Edit Deployment web")
 	form := page.editorForm()
 	if text := form.Get("text"); !strings.Contains(text, "replicas: 3") || strings.Contains(text, "status:") || strings.Contains(text, "resourceVersion") {
 		t.Fatalf("the text is\n%s", text)
@@ -200,7 +200,7 @@ func TestA24_SecretValuesOfTheEditor(t *testing.T) {
 	k.production.Add(secret)
 	v := k.as(admin)
 	path := objectPath(k.productionID, mustKind(t, "secrets"), "shop", "db")
-	page := v.get(path + "/edit").want(http.StatusOK, "Values are marks")
+	page := v.get(path+"/edit").want(http.StatusOK, "Values are marks")
 	form := page.editorForm()
 	form.Set("text", strings.Replace(form.Get("text"), "b: (12 bytes)", "b: "+fresh, 1))
 	diff := v.post(path+"/edit", with(form, "do", "diff")).want(http.StatusOK, "(12 bytes, changed)")
@@ -239,7 +239,7 @@ func TestCreating(t *testing.T) {
 	if got := v.post(list+"/new", with(form, "do", "apply-sure", "text", pay)).want(http.StatusNotFound).editorForm().Get("text"); got != pay {
 		t.Error("the text is lost")
 	}
-	copied := v.get(list+"/new?from=shop/example").want(http.StatusOK).editorForm().Get("text")
+	copied := v.get(list + "/new?from=shop/example").want(http.StatusOK).editorForm().Get("text")
 	if !strings.Contains(copied, "name: \"\"") || !strings.Contains(copied, "key: value") {
 		t.Errorf("a copy begins with\n%s", copied)
 	}

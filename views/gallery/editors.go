@@ -66,7 +66,7 @@ func editors(e Env) []Story {
 	secret := plain
 	secret.Title, secret.Redacted, secret.Text = e.w("Edit Secret api-db", "编辑 Secret api-db"), true, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: api-db\nstringData:\n  password: (24 bytes)\n"
 	hostile := compared
-	hostile.Title, hostile.Text = script+rtl, "</textarea>"+script+rtl
+	hostile.Title, hostile.Text = script+rtl, "</textarea>"+script
 	hostile.Errors = []views.EditError{{Line: 1, Field: script, Text: rtl + script}}
 	hostile.Warnings = []string{script + strings.Repeat("long", 200)}
 	hostile.Diff = &views.EditDiff{Entries: []views.EditEntry{{Op: "changed", Path: script + rtl, Before: strings.Repeat("x", 400), After: script}}, Pairs: []views.EditPair{{Left: views.EditLine{Number: 1, Changed: true, Before: script, Mark: rtl, After: strings.Repeat("y", 300)}}}}
