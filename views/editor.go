@@ -1,7 +1,11 @@
 package views
 
 import (
+	"context"
 	"encoding/json"
+	"io"
+
+	"github.com/a-h/templ"
 
 	"tiga/views/ui"
 )
@@ -36,4 +40,16 @@ func editTone(t ui.Tone) string {
 	case ui.ToneNone, ui.ToneIdle, ui.ToneInfo:
 	}
 	return "info"
+}
+
+// editLineText is one line with what differs in it marked. It writes the markup itself because whitespace counts here.
+func editLineText(l EditLine) templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		text := `<span class="text">` + escaped(l.Before)
+		if l.Mark != "" {
+			text += "<mark>" + escaped(l.Mark) + "</mark>"
+		}
+		_, err := io.WriteString(w, text+escaped(l.After)+"</span>")
+		return err
+	})
 }

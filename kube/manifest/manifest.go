@@ -6,6 +6,7 @@ package manifest
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -250,23 +251,81 @@ func (w *walker) scalar(n *yaml.Node) any {
 	return n.Value // a date is a word as well
 }
 
-// Print is an object as YAML: what says what it is first, the rest by name.
+// Print is an object as YAML: what says what it is first, the rest by name. Characters that make a text look like
+// another, such as those that turn the direction of writing round, are escapes.
 func Print(tree map[string]any) ([]byte, error) {
 	var items goyaml.MapSlice
 	done := map[string]bool{}
-	add := func(key string) {
+	for _, key := range append([]string{"apiVersion", "kind", "metadata", "type", "immutable", "spec"}, sortedKeys(tree)...) {
 		if v, ok := tree[key]; ok && !done[key] {
 			items, done[key] = append(items, goyaml.MapItem{Key: key, Value: v}), true
 		}
 	}
-	for _, key := range []string{"apiVersion", "kind", "metadata", "type", "immutable", "spec"} {
-		add(key)
+	text, err := goyaml.Marshal(items)
+	if err != nil || !bytes.ContainsFunc(text, deceives) {
+		return text, err
 	}
-	rest := goyaml.MapSlice{}
-	for _, key := range sortedKeys(tree) {
-		if !done[key] {
-			rest = append(rest, goyaml.MapItem{Key: key, Value: tree[key]})
+	// Each such text is printed as a word that occurs nowhere else, which is replaced afterwards.
+	e := &escapes{prefix: "escaped"}
+	for bytes.Contains(text, []byte(e.prefix)) {
+		e.prefix += "z"
+	}
+	for i := range items {
+		items[i].Key, items[i].Value = e.value(items[i].Key), e.value(items[i].Value)
+	}
+	if text, err = goyaml.Marshal(items); err != nil {
+		return nil, err
+	}
+	for i := len(e.texts) - 1; i >= 0; i-- {
+		text = bytes.ReplaceAll(text, []byte(e.word(i)), []byte(e.texts[i]))
+	}
+	return text, nil
+}
+
+// deceives reports whether a character changes how others look, or is not seen itself.
+func deceives(r rune) bool {
+	return r == 0x061c || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x2069 || r == 0xfeff
+}
+
+type escapes struct {
+	prefix string
+	texts  []string // quoted and escaped
+}
+
+func (e *escapes) word(i int) string { return fmt.Sprintf("%s-%d-end", e.prefix, i) }
+
+func (e *escapes) value(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(x))
+		for k, v := range x {
+			out[e.value(k).(string)] = e.value(v) //nolint:forcetypeassert // a text stays one
 		}
+		return out
+	case []any:
+		out := make([]any, len(x))
+		for i := range x {
+			out[i] = e.value(x[i])
+		}
+		return out
+	case string:
+		if !strings.ContainsFunc(x, deceives) {
+			return x
+		}
+		quoted, err := json.Marshal(x) // what JSON quotes, YAML reads
+		if err != nil {
+			return x
+		}
+		var b strings.Builder
+		for _, r := range string(quoted) {
+			if deceives(r) {
+				fmt.Fprintf(&b, `\u%04x`, r)
+			} else {
+				b.WriteRune(r)
+			}
+		}
+		e.texts = append(e.texts, b.String())
+		return e.word(len(e.texts) - 1)
 	}
-	return goyaml.Marshal(append(items, rest...))
+	return v
 }

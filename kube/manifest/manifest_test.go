@@ -190,3 +190,19 @@ func TestPrint(t *testing.T) {
 		t.Errorf("printed\n%s", got)
 	}
 }
+
+// What would turn the writing round is an escape, and is read as what it was.
+func TestPrintEscapesWhatDeceives(t *testing.T) {
+	tree := map[string]any{"kind": "X", "data": map[string]any{"a\u202eb": "x\u2066\"y\"\n", "plain": "escaped-0-end"}}
+	text, err := Print(tree)
+	if err != nil || strings.ContainsFunc(string(text), deceives) {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	doc, err := NewReader().Read(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if d := cmp.Diff(tree, doc.Tree); d != "" {
+		t.Error(d)
+	}
+}

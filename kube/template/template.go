@@ -11,7 +11,7 @@ import (
 var bodies embed.FS
 
 // Names that an API server demands of an object, where it is not free.
-const crdName, apiServiceName = "examples.example.com", "v1.example.com"
+const crdName, apiServiceName = "examples.example.com", "v1.metrics.example.com"
 
 // Of is the template of a kind by its ID, at a version; ok is false for a kind that has none. An empty namespace is that
 // of a kind without one.
