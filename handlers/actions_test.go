@@ -82,17 +82,17 @@ func TestButtonsThatWouldDoNothingAreNotShown(t *testing.T) {
 		do, path, want string
 		form           url.Values
 	}{
-		{"", "/deployments.apps/shop/web", "scale restart pause", nil},
-		{"pause", "/deployments.apps/shop/web", "scale resume", nil},
-		{"resume", "/deployments.apps/shop/web", "scale restart pause", nil},
-		{"", "/cronjobs.batch/shop/report", "run suspend", nil},
-		{"suspend", "/cronjobs.batch/shop/report", "run unsuspend", nil},
-		{"", "/jobs.batch/shop/load", "rerun", nil},
-		{"", "/nodes/-/p-1", "cordon", nil},
-		{"cordon", "/nodes/-/p-1", "uncordon", nil},
+		{"", "/deployments.apps/shop/web", "scale restart pause delete", nil},
+		{"pause", "/deployments.apps/shop/web", "scale resume delete", nil},
+		{"resume", "/deployments.apps/shop/web", "scale restart pause delete", nil},
+		{"", "/cronjobs.batch/shop/report", "run suspend delete", nil},
+		{"suspend", "/cronjobs.batch/shop/report", "run unsuspend delete", nil},
+		{"", "/jobs.batch/shop/load", "rerun delete", nil},
+		{"", "/nodes/-/p-1", "cordon drain delete", nil},
+		{"cordon", "/nodes/-/p-1", "uncordon drain delete", nil},
 		{"", "/pods/shop/web-1", "evict delete", nil},
-		{"", "/replicasets.apps/shop/web-1", "", nil},
-		{"", "/replicasets.apps/shop/alone", "scale", nil},
+		{"", "/replicasets.apps/shop/web-1", "delete", nil},
+		{"", "/replicasets.apps/shop/alone", "scale delete", nil},
 	} {
 		path := under + step.path
 		if step.do != "" {
@@ -118,7 +118,7 @@ func TestButtonsAskTheCluster(t *testing.T) {
 	v := k.as(admin)
 	under := clusterPath(k.productionID)
 	eventually(t, "the rights are known", func() bool {
-		return strings.Join(offered(v.get(under+"/deployments.apps/shop/web"), under+"/deployments.apps/shop/web"), " ") == "scale"
+		return strings.Join(offered(v.get(under+"/deployments.apps/shop/web"), under+"/deployments.apps/shop/web"), " ") == "scale delete"
 	})
 	if got := strings.Join(offered(v.get(under+"/pods/shop/web-1"), under+"/pods/shop/web-1"), " "); got != "delete" {
 		t.Errorf("a pod offers %s", got)

@@ -144,7 +144,7 @@ func (c *canaries) addresses() []string {
 	for _, id := range ids {
 		list, object := one+"/"+id, one+"/"+id+"/shop/mine"
 		out = append(out, list, list+"?ns=shop", list+"?sort=-age", list+"?sort=-namespace", list+"?as=csv", list+"?as=json", list+"/facet?of=namespace", list+"?q=a",
-			object, object+"/pods", object+"/events", object+"/yaml", object+"/yaml?managed=1", object+"/yaml?download=1", object+"/delete",
+			object, object+"/pods", object+"/events", object+"/yaml", object+"/yaml?managed=1", object+"/yaml?download=1", object+"/delete", object+"/edit", list+"/new", list+"/new?from=shop/mine", list+"/new?from=pay/hidden", list+"/schema",
 			api+"/resources/"+id, api+"/resources/"+id+"?limit=1", api+"/resources/"+id+"?as=table", api+"/resources/"+id+"?as=table&sort=-age&limit=2", api+"/resources/"+id+"?q=a", api+"/resources/"+id+"?namespace=shop&namespace=pay",
 			api+"/resources/"+id+"/mine?namespace=shop", api+"/resources/"+id+"/mine")
 	}

@@ -405,6 +405,21 @@ func TestA21_NoElementAndNoAttributeComesFromData(t *testing.T) {
 	}
 	a.warm(ids...)
 	b.warm(ids...)
+	// Every page says how the clusters are, so both have to know it before they are compared.
+	eventually(t, "the clusters' health is known, and alike", func() bool {
+		for _, id := range []int64{a.productionID, a.stagingID} {
+			x, err := a.fleet.Cluster(id)
+			a.must(err)
+			y, err := b.fleet.Cluster(id)
+			b.must(err)
+			if x.State().Checked.IsZero() || x.State().Health != y.State().Health || x.State().Reason.IsZero() != y.State().Reason.IsZero() {
+				x.Retry() // the check may have come before the objects
+				y.Retry()
+				return false
+			}
+		}
+		return true
+	})
 	for n, kind := range append(hostileKinds(), nil) {
 		id, plain := "oddities.odd.example.com", "oddities"
 		if kind != nil {

@@ -64,6 +64,9 @@ func (s *Server) showSchema(w http.ResponseWriter, r *http.Request) error {
 			s.logProblem(r, pr)
 			status, m.Missing = pr.Status, s.sentence(r, pr)
 		}
+		if len(path) == 0 && status == http.StatusNotFound {
+			status = http.StatusOK // a kind of which the cluster says nothing is still a kind
+		}
 	}
 	if asJSON {
 		return writeSchema(w, status, field, children)
