@@ -63,6 +63,9 @@ func (s *Server) showSchema(w http.ResponseWriter, r *http.Request) error {
 			pr := problem(err)
 			s.logProblem(r, pr)
 			status, m.Missing = pr.Status, s.sentence(r, pr)
+			if errors.Is(err, kube.ErrNotFound) && !asJSON {
+				status, m.Missing = http.StatusOK, p.words(pr.Words) // the page is there; the cluster says nothing
+			}
 		}
 	}
 	if asJSON {
