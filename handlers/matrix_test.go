@@ -110,7 +110,7 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/nodes/cordon", "o=/gone", "                              303 404 200 200 200 200 200 403"},
 		},
 		"GET " + kind + "/schema": {
-			{p + "/pods/schema", "", "              303 404 200 200 200 200 200 200"}, // the cluster publishes none
+			{p + "/pods/schema", "", "              303 404 200 200 200 200 200 200"},
 			{p + "/nodes/schema", "", "             303 404 200 403 200 200 200 200"},
 		},
 		"GET " + kind + "/new": {

@@ -63,6 +63,9 @@ func (s *Server) showSchema(w http.ResponseWriter, r *http.Request) error {
 			pr := problem(err)
 			s.logProblem(r, pr)
 			status, m.Missing = pr.Status, s.sentence(r, pr)
+			if errors.Is(err, kube.ErrNotFound) && !asJSON {
+				status, m.Missing = http.StatusOK, p.words(pr.Words) // the page is there; the cluster says nothing
+			}
 		}
 		if len(path) == 0 && status == http.StatusNotFound {
 			status = http.StatusOK // a kind of which the cluster says nothing is still a kind
