@@ -67,9 +67,6 @@ func (s *Server) showSchema(w http.ResponseWriter, r *http.Request) error {
 				status, m.Missing = http.StatusOK, p.words(pr.Words) // the page is there; the cluster says nothing
 			}
 		}
-		if len(path) == 0 && status == http.StatusNotFound {
-			status = http.StatusOK // a kind of which the cluster says nothing is still a kind
-		}
 	}
 	if asJSON {
 		return writeSchema(w, status, field, children)
