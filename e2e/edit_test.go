@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -128,10 +129,10 @@ var (
 func editorForm(t *testing.T, r reply) url.Values {
 	t.Helper()
 	form := url.Values{}
-	for _, m := range hiddenField.FindAllStringSubmatch(string(r.body), -1) {
+	for _, m := range hiddenField.FindAllStringSubmatch(r.body, -1) {
 		form.Set(m[1], html.UnescapeString(m[2]))
 	}
-	m := textField.FindStringSubmatch(string(r.body))
+	m := textField.FindStringSubmatch(r.body)
 	if m == nil {
 		t.Fatalf("no editor: %d %.600s", r.status, r.body)
 	}
@@ -143,9 +144,7 @@ func editorForm(t *testing.T, r reply) url.Values {
 func (c *client) send(path string, form url.Values, do string) reply {
 	c.t.Helper()
 	sent := url.Values{}
-	for k, v := range form {
-		sent[k] = v
-	}
+	maps.Copy(sent, form)
 	sent.Set("do", do)
 	return c.patiently(func() reply { return c.post(path, sent) })
 }
@@ -166,7 +165,7 @@ var said = regexp.MustCompile(`(?s)id="edit-(?:notice|errors)".*?</(?:p|section)
 
 func told(r reply) string {
 	tags := regexp.MustCompile(`<[^>]*>|\s+`)
-	return tags.ReplaceAllString(strings.Join(said.FindAllString(string(r.body), -1), " "), " ")
+	return tags.ReplaceAllString(strings.Join(said.FindAllString(r.body, -1), " "), " ")
 }
 
 // TestEveryKindIsCreatedEditedAndDeleted: each kind that can be created begins with a template or an example that a real
@@ -218,7 +217,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 			if strings.Count(form.Get("text"), "\n  annotations:") > 1 { // the server has put some there
 				form.Set("text", regexp.MustCompile(`(?m)^  annotations:\n`).ReplaceAllString(strings.Replace(form.Get("text"), "  annotations: {tiga.dev/mine: here} # mine\n", "", 1), "  annotations: # mine\n    tiga.dev/mine: here\n"))
 			}
-			if r := c.send(object+"/edit", form, "diff"); r.status != http.StatusOK || !strings.Contains(string(r.body), "tiga.dev/mine") {
+			if r := c.send(object+"/edit", form, "diff"); r.status != http.StatusOK || !strings.Contains(r.body, "tiga.dev/mine") {
 				t.Fatalf("dry run: %d %s\n%s", r.status, told(r), form.Get("text"))
 			}
 			api := fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s/%s?namespace=%s", id, k.ID(), name, strings.Trim(ns, "-"))

@@ -95,7 +95,7 @@ func without(s kinds.State) func(kinds.State) bool {
 }
 
 func within(s kinds.State) func(kinds.State) bool {
-	return func(have kinds.State) bool { return have.Is(s) && have&(kinds.StateLeaving) == 0 }
+	return func(have kinds.State) bool { return have.Is(s) && have&kinds.StateLeaving == 0 }
 }
 
 // actions is the table. It is made once for each server and never changed.

@@ -26,10 +26,7 @@ func (s *Server) newObject(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d.text = text
-	m, err := s.editor(r, d)
-	if err != nil {
-		return err
-	}
+	m := s.editor(r, d)
 	return s.showEditor(w, r, http.StatusOK, d, m)
 }
 
@@ -118,10 +115,7 @@ func (s *Server) createObject(w http.ResponseWriter, r *http.Request) error {
 		return s.refused(r, err)
 	}
 	d.create, d.base, d.uid, d.rv = true, nil, "", ""
-	m, err := s.editor(r, d)
-	if err != nil {
-		return err
-	}
+	m := s.editor(r, d)
 	if d.doc, err = s.manifests.Read([]byte(d.text)); err != nil {
 		return s.showRefused(w, r, d, m, err)
 	}

@@ -46,8 +46,10 @@ func (p presenter) deletionFields(k *kinds.Kind, form url.Values) []ui.Field {
 		value kube.Propagation
 		words string
 	}{
-		{kube.PropagateDefault, "default"}, {kube.PropagateBackground, "background"},
-		{kube.PropagateForeground, "foreground"}, {kube.PropagateOrphan, "orphan"},
+		{kube.PropagateDefault, "default"},
+		{kube.PropagateBackground, "background"},
+		{kube.PropagateForeground, "foreground"},
+		{kube.PropagateOrphan, "orphan"},
 	} {
 		f[0].Options = append(f[0].Options, ui.Option{Value: string(o.value), Text: p.loc.T("delete." + o.words), Chosen: chosen == string(o.value)})
 	}

@@ -88,10 +88,7 @@ func (s *Server) editObject(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d := &draft{target: t, text: string(text), base: live.Tree, uid: live.UID, rv: live.ResourceVersion}
-	m, err := s.editor(r, d)
-	if err != nil {
-		return err
-	}
+	m := s.editor(r, d)
 	return s.showEditor(w, r, http.StatusOK, d, m)
 }
 
@@ -139,10 +136,7 @@ func (s *Server) saveObject(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.refused(r, err)
 	}
-	m, err := s.editor(r, d)
-	if err != nil {
-		return err
-	}
+	m := s.editor(r, d)
 	if d.doc, err = s.manifests.Read([]byte(d.text)); err != nil {
 		return s.showRefused(w, r, d, m, err)
 	}
@@ -308,7 +302,7 @@ func (s *Server) showEditor(w http.ResponseWriter, r *http.Request, status int, 
 }
 
 // editor is what all states of an editor share.
-func (s *Server) editor(r *http.Request, d *draft) (*views.Editor, error) {
+func (s *Server) editor(r *http.Request, d *draft) *views.Editor {
 	k, c, p := kindOf(r), clusterOf(r), s.presenter(r)
 	look, list := s.looks.of(c.ID()), kindPath(c.ID(), k)
 	m := &views.Editor{
@@ -319,13 +313,13 @@ func (s *Server) editor(r *http.Request, d *draft) (*views.Editor, error) {
 	if d.name == "" {
 		m.Create, m.Title, m.Explanation = true, p.loc.T("edit.new_title", "Kind", k.Name), p.loc.T("edit.new_what", "Cluster", c.Name())
 		m.Post, m.Cancel = r.URL.RequestURI(), list
-		return m, nil
+		return m
 	}
 	path := objectPath(c.ID(), k, d.namespace, d.name)
 	m.Title, m.Explanation = p.loc.T("edit.title", "Kind", k.Name, "Name", d.name), p.loc.T("edit.what")
 	m.Crumbs = append(m.Crumbs, ui.Link{Text: d.name, Href: path})
 	m.Post, m.Cancel = path+"/edit", path
-	return m, nil
+	return m
 }
 
 func nameIn(tree map[string]any) string {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,9 +52,7 @@ func attrOf(n *html.Node, key string) string {
 // with is a form with some fields changed.
 func with(form url.Values, pairs ...string) url.Values {
 	out := url.Values{}
-	for k, v := range form {
-		out[k] = v
-	}
+	maps.Copy(out, form)
 	for i := 0; i < len(pairs); i += 2 {
 		out.Set(pairs[i], pairs[i+1])
 	}

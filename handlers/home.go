@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"tiga/access"
 	"tiga/kube"
@@ -87,6 +88,7 @@ func (s *Server) clusterRow(r *http.Request, c *kube.Cluster, o kube.Overview) v
 	}
 	if c.Enabled() {
 		row.Prometheus = p.prometheus(c.Prometheus())
+		row.Prometheus.Reason, row.Prometheus.Since = "", time.Time{} // the settings of the cluster say more
 	}
 	if nodes := o.Sections[kindNodes]; nodes.Shown && nodes.Freshness.Synced {
 		row.Nodes, row.NodesReady, row.NodesKnown = o.Nodes.Total, o.Nodes.Ready, true

@@ -140,7 +140,7 @@ func (p *promRig) becomes(t *testing.T, phase PrometheusPhase) PrometheusState {
 	again := time.NewTicker(2 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if s := p.cluster.Prometheus(); s.Phase == phase && !(phase == PrometheusDetecting && s.Reason.ID == "") {
+		if s := p.cluster.Prometheus(); s.Phase == phase && (phase != PrometheusDetecting || s.Reason.ID != "") {
 			return s
 		}
 		select {
@@ -493,7 +493,7 @@ func TestA19_WhatAPrometheusIsNeverLookedForAt(t *testing.T) {
 
 func TestCheckPrometheusURL(t *testing.T) {
 	for raw, want := range map[string]string{
-		" https://p.example/prom/ ": "https://p.example/prom", "http://10.0.0.1:9090": "http://10.0.0.1:9090", "http://[2001:db8::1]:9090/": "http://[2001:db8::1]:9090",
+		"\thttps://p.example/prom/ ": "https://p.example/prom", "http://10.0.0.1:9090": "http://10.0.0.1:9090", "http://[2001:db8::1]:9090/": "http://[2001:db8::1]:9090",
 		"": "prometheus.url_form", "p.example": "prometheus.url_form", "ftp://p": "prometheus.url_form", "file:///etc/passwd": "prometheus.url_form",
 		"http://": "prometheus.url_form", "http://p:0": "prometheus.url_form", "http://p:": "prometheus.url_form", "http://p:99999": "prometheus.url_form", "javascript:alert(1)": "prometheus.url_form",
 		"http://u:p@h": "prometheus.url_user", "http://real.example@evil.example": "prometheus.url_user",

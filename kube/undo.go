@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -122,9 +123,7 @@ func templateImages(fields map[string]string, spec *corev1.PodSpec) {
 // written since.
 func (c *conn) restore(ctx context.Context, k *kinds.Kind, obj *unstructured.Unstructured, to *Revision, agent string) (*unstructured.Unstructured, error) {
 	template := make(map[string]any, len(to.template)+1)
-	for field, value := range to.template {
-		template[field] = value
-	}
+	maps.Copy(template, to.template)
 	template["$patch"] = "replace" // of a strategic merge patch: what the revision does not have goes
 	meta := map[string]any{"uid": obj.GetUID(), "resourceVersion": obj.GetResourceVersion()}
 	if strings.HasPrefix(k.ID(), "deployments.") {

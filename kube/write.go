@@ -166,7 +166,7 @@ func (c *Cluster) Patch(ctx context.Context, permit access.Permit, k *kinds.Kind
 	}
 	agent := c.agent(permit)
 	before, err := c.conn.getTree(ctx, k, namespace, name, agent)
-	if err != nil && !(o.Type == PatchApply && o.MayCreate && classify(err).Kind == KindNotFound) {
+	if err != nil && (o.Type != PatchApply || !o.MayCreate || classify(err).Kind != KindNotFound) {
 		return Written{}, c.wrap(err, t)
 	}
 	client, err := c.conn.clientFor(clientKey{k.GVR.GroupVersion(), true})

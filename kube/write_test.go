@@ -95,7 +95,7 @@ func TestUpdate(t *testing.T) {
 		e := (*Error)(nil)
 		if !errors.Is(err, want) || !errors.As(err, &e) {
 			t.Errorf("%s: %v", name, err)
-		} else if want == ErrInvalid && name != "none" && (len(e.Causes) != 1 || !strings.HasSuffix(e.Causes[0].Field, name)) {
+		} else if errors.Is(want, ErrInvalid) && name != "none" && (len(e.Causes) != 1 || !strings.HasSuffix(e.Causes[0].Field, name)) {
 			t.Errorf("%s: %v", name, e.Causes)
 		}
 	}

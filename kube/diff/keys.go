@@ -184,14 +184,14 @@ type step struct {
 	item bool
 }
 
-func (p path) field(name string) path { return append(p[:len(p):len(p)], step{name, false}) }
-func (p path) item(id string) path    { return append(p[:len(p):len(p)], step{id, true}) }
+func (p path) field(name string) path { return append(slices.Clip(p), step{name, false}) }
+func (p path) item(id string) path    { return append(slices.Clip(p), step{id, true}) }
 
 // last is the name of the innermost field.
 func (p path) last() string {
-	for i := len(p) - 1; i >= 0; i-- {
-		if !p[i].item {
-			return p[i].name
+	for _, v := range slices.Backward(p) {
+		if !v.item {
+			return v.name
 		}
 	}
 	return ""

@@ -48,7 +48,9 @@ type comparison struct {
 func (c *comparison) same(i, j int) {
 	c.out = append(c.out, Line{Text: c.a[i], Old: i + 1, New: j + 1})
 }
+
 func (c *comparison) gone(i int) { c.out = append(c.out, Line{Op: Removed, Text: c.a[i], Old: i + 1}) }
+
 func (c *comparison) came(j int) { c.out = append(c.out, Line{Op: Added, Text: c.b[j], New: j + 1}) }
 
 // compare emits the lines of a[i:i2] and b[j:j2].

@@ -177,7 +177,7 @@ func (c *call) prepared(old, changed runtime.Object) (runtime.Object, error) {
 			n["status"] = o["status"]
 		}
 	}
-	out := changed
+	var out runtime.Object
 	if _, ok := changed.(runtime.Unstructured); ok {
 		out = &unstructured.Unstructured{Object: n}
 	} else {

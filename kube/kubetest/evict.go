@@ -1,6 +1,7 @@
 package kubetest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -36,7 +37,7 @@ func (c *call) evict() {
 	counts := pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodPending
 	switch {
 	case counts && len(budgets) > 1:
-		c.fail(apierrors.NewInternalError(fmt.Errorf("this pod has more than one PodDisruptionBudget, which the eviction subresource does not support")))
+		c.fail(apierrors.NewInternalError(errors.New("this pod has more than one PodDisruptionBudget, which the eviction subresource does not support")))
 		return
 	case counts && len(budgets) == 1 && budgets[0].Status.DisruptionsAllowed <= 0:
 		c.fail(overBudget(budgets[0]))

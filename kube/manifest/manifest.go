@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -197,8 +198,9 @@ func (w *walker) value(n *yaml.Node, depth int) any {
 		return list
 	case yaml.ScalarNode:
 		return w.scalar(n)
+	default:
+		return w.fail(n, "not_yaml", "Detail", "")
 	}
-	return w.fail(n, "not_yaml", "Detail", "")
 }
 
 func (w *walker) mapping(n *yaml.Node, depth int) any {
@@ -276,8 +278,8 @@ func Print(tree map[string]any) ([]byte, error) {
 	if text, err = goyaml.Marshal(items); err != nil {
 		return nil, err
 	}
-	for i := len(e.texts) - 1; i >= 0; i-- {
-		text = bytes.ReplaceAll(text, []byte(e.word(i)), []byte(e.texts[i]))
+	for i, v := range slices.Backward(e.texts) {
+		text = bytes.ReplaceAll(text, []byte(e.word(i)), []byte(v))
 	}
 	return text, nil
 }

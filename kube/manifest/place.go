@@ -104,6 +104,7 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 				return item, item
 			}
 		}
+	default:
 	}
 	return nil, nil
 }

@@ -43,7 +43,8 @@ func TestLook(t *testing.T) {
 		t.Errorf("parts: %+v %v", at, ok)
 	}
 	want := []Field{
-		{Name: "name", Type: "string", Required: true}, {Name: "on", Type: "boolean", Default: "true"},
+		{Name: "name", Type: "string", Required: true},
+		{Name: "on", Type: "boolean", Default: "true"},
 		{Name: "when", Type: "string (date-time)", Required: true},
 	}
 	if d := cmp.Diff(want, children, cmp.Comparer(func(a, b Field) bool { return a.Name == b.Name && a.Required == b.Required && a.Default == b.Default })); d != "" {

@@ -39,9 +39,11 @@ func editors(e Env) []Story {
 	compared.Notice = &views.EditNotice{Tone: ui.ToneOK, Title: e.w("The server would accept it: 4 fields change. Nothing has been changed yet.", "服务器会接受：4 个字段将更改。尚未做任何更改。")}
 	compared.Warnings = []string{`spec.template.spec.containers[0].ports[0]: duplicate port name "http"`}
 	compared.Diff = &views.EditDiff{Entries: entries, More: 12, Pairs: []views.EditPair{
-		{Skipped: 4}, {Left: views.EditLine{Number: 5, Before: "spec:"}, Right: views.EditLine{Number: 5, Before: "spec:"}},
+		{Skipped: 4},
+		{Left: views.EditLine{Number: 5, Before: "spec:"}, Right: views.EditLine{Number: 5, Before: "spec:"}},
 		{Left: views.EditLine{Number: 6, Changed: true, Before: "  replicas: ", Mark: "3"}, Right: views.EditLine{Number: 6, Changed: true, Before: "  replicas: ", Mark: "5"}},
-		{Right: views.EditLine{Number: 7, Changed: true, Before: "  paused: true"}}, {Skipped: 30},
+		{Right: views.EditLine{Number: 7, Changed: true, Before: "  paused: true"}},
+		{Skipped: 30},
 	}}
 	asked := compared
 	asked.Notice, asked.Do = nil, "apply-sure"

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (e Env) revisions(n int) []views.Revision {
 			Keeper: ui.Link{Text: fmt.Sprintf("api-5d8f7c%d", i), Href: e.Mount + "detail-deployment", Note: "ReplicaSet"}, PodsKnown: true, Compare: e.Mount + "rollout",
 		}
 		if i%2 == 0 {
-			r.Cause = "kubectl set image deployment/api api=registry.example.com/shop/api:1." + fmt.Sprint(i) + ".0"
+			r.Cause = "kubectl set image deployment/api api=registry.example.com/shop/api:1." + strconv.Itoa(i) + ".0"
 		}
 		if i == n {
 			r.Pods, r.PodsHref = 3, e.Mount+"list-filtered"
