@@ -492,8 +492,11 @@ func TestA19_WhatAPrometheusIsNeverLookedForAt(t *testing.T) {
 }
 
 func TestCheckPrometheusURL(t *testing.T) {
+	if got, err := CheckPrometheusURL("\t https://p.example/prom/ "); err != nil || got != "https://p.example/prom" {
+		t.Errorf("with spaces around it: %q, %v", got, err)
+	}
 	for raw, want := range map[string]string{
-		"\thttps://p.example/prom/ ": "https://p.example/prom", "http://10.0.0.1:9090": "http://10.0.0.1:9090", "http://[2001:db8::1]:9090/": "http://[2001:db8::1]:9090",
+		"https://p.example/prom/": "https://p.example/prom", "http://10.0.0.1:9090": "http://10.0.0.1:9090", "http://[2001:db8::1]:9090/": "http://[2001:db8::1]:9090",
 		"": "prometheus.url_form", "p.example": "prometheus.url_form", "ftp://p": "prometheus.url_form", "file:///etc/passwd": "prometheus.url_form",
 		"http://": "prometheus.url_form", "http://p:0": "prometheus.url_form", "http://p:": "prometheus.url_form", "http://p:99999": "prometheus.url_form", "javascript:alert(1)": "prometheus.url_form",
 		"http://u:p@h": "prometheus.url_user", "http://real.example@evil.example": "prometheus.url_user",
