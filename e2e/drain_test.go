@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -93,7 +94,12 @@ func TestDrainIsHeldUpByABudgetAndWatchedFromTwoTabs(t *testing.T) {
 	second.text("tr", "budget till")
 	b.do(chromedp.Navigate("about:blank")) // the tab that began it is closed
 	kubectl(t, c, "patch", "pdb", "till", "-n", "till", "--type=merge", "-p", `{"spec":{"maxUnavailable":1}}`)
-	second.wait("it goes on by itself, and ends", `document.querySelector('#operation-status')?.innerText.includes('Done')`)
+	eventually(t, 3*time.Minute, "it goes on by itself, and ends", func() error { // pods take their time to end
+		if !eval[bool](second, `!!document.querySelector('#operation-status')?.innerText.includes('Done')`) {
+			return errors.New("the operation is under way")
+		}
+		return nil
+	})
 	second.text("#operation-message", "stays cordoned")
 	second.keep("ended")
 	if n := podsOn(t, c, node); n != 0 {

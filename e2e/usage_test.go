@@ -51,7 +51,7 @@ func TestListsShowWhatPodsAndNodesTake(t *testing.T) {
 	b := a.open()
 	b.signIn("admin", password)
 	b.visit(fmt.Sprintf("/clusters/%d/pods?ns=shop", id))
-	const cells = `[...document.querySelectorAll('tr[data-row]')].map(r => r.children[[...document.querySelectorAll('thead th')].findIndex(h => h.querySelector('a[href*="memory_usage"]'))]?.innerText.trim() ?? '')`
+	const cells = `[...document.querySelectorAll('tr[data-row]')].map(r => r.children[[...document.querySelector('thead tr').children].findIndex(h => h.querySelector('a[href*="memory_usage"]'))]?.innerText.trim() ?? '')`
 	b.wait("the pods' memory is on the list", `(c => c.length > 20 && c.filter(x => /[0-9]/.test(x)).length > 20)(`+cells+`)`)
 	b.keep("pods")
 

@@ -149,7 +149,7 @@ func (s *Server) confirmation(r *http.Request, a action, t target, row kinds.Row
 		q.TypeName = t.name
 	}
 	if a.id == kinds.ActionDelete {
-		q.Gone = path
+		q.Gone, q.Next = path, kindPath(c.ID(), k)
 	}
 	if a.fields != nil {
 		q.Fields = a.fields(p, k, r.Form)
