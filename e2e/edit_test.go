@@ -228,7 +228,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 			}); r.status != http.StatusOK {
 				t.Fatalf("patch by the API: %d %.300s", r.status, r.body)
 			}
-			r := c.send(object+"/edit", form, "apply")
+			r = c.send(object+"/edit", form, "apply")
 			if r.status != http.StatusConflict || editorForm(t, r).Get("text") != form.Get("text") {
 				t.Fatalf("stale: %d %s", r.status, told(r))
 			}

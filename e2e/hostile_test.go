@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 
 	"tiga/e2e/testbed"
 )
@@ -102,13 +103,22 @@ func hostileObjects(t *testing.T, cluster *testbed.Cluster) {
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{Limit: 1})
 	check(err)
-	node := &nodes.Items[0]
-	node.Annotations = annotations()
-	node, err = client.CoreV1().Nodes().Update(ctx, node, metav1.UpdateOptions{})
-	check(err)
-	node.Status.Conditions = append(node.Status.Conditions, corev1.NodeCondition{Type: "Hostile", Status: corev1.ConditionTrue, Reason: next(), Message: next()})
-	_, err = client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{})
-	check(err)
+	name, noted := nodes.Items[0].Name, annotations()
+	condition := corev1.NodeCondition{Type: "Hostile", Status: corev1.ConditionTrue, Reason: next(), Message: next()}
+	// A node is written by its controllers as well.
+	check(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		node.Annotations = noted
+		if node, err = client.CoreV1().Nodes().Update(ctx, node, metav1.UpdateOptions{}); err != nil {
+			return err
+		}
+		node.Status.Conditions = append(node.Status.Conditions, condition)
+		_, err = client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{})
+		return err
+	}))
 }
 
 // cutTo shortens a text to what an API server takes, at the border of a character.
