@@ -88,7 +88,10 @@ func (s *Server) clusterRow(r *http.Request, c *kube.Cluster, o kube.Overview) v
 	}
 	if c.Enabled() {
 		row.Prometheus = p.prometheus(c.Prometheus())
-		row.Prometheus.Reason, row.Prometheus.Since = "", time.Time{} // the settings of the cluster say more
+		row.Prometheus.Since = time.Time{}
+		if row.Prometheus.Tone != ui.ToneOK {
+			row.Prometheus.Reason = "" // the settings of the cluster say why, at length
+		}
 	}
 	if nodes := o.Sections[kindNodes]; nodes.Shown && nodes.Freshness.Synced {
 		row.Nodes, row.NodesReady, row.NodesKnown = o.Nodes.Total, o.Nodes.Ready, true

@@ -291,7 +291,7 @@ func TestEveryKindIsSound(t *testing.T) {
 		for _, a := range k.Actions {
 			known := []Action{
 				ActionScale, ActionRestart, ActionPause, ActionResume, ActionUndo, ActionRun, ActionRerun, ActionSuspend, ActionUnsuspend,
-				ActionEvict, ActionCordon, ActionUncordon, ActionDelete,
+				ActionEvict, ActionCordon, ActionUncordon, ActionDrain, ActionDelete,
 			}
 			if !slices.Contains(known, a) || !k.Can(a) {
 				t.Errorf("%s: action %q", id, a)

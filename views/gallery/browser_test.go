@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"tiga/locales"
@@ -63,6 +64,16 @@ func open(t *testing.T) *browser {
 	t.Cleanup(closeTab)
 	b := &browser{t: t, ctx: ctx}
 	b.do(chromedp.Navigate("about:blank"))
+	// An editor with text that is not stored asks before its page is left.
+	dialogs := chromedp.Events(ctx, page.JavascriptDialogOpening)
+	go func() {
+		for _, err := range dialogs {
+			if err != nil {
+				return
+			}
+			_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}) // else the test waits in vain, and says so
+		}
+	}()
 	messages := chromedp.Console(ctx)
 	go func() {
 		for m, err := range messages {
@@ -140,15 +151,15 @@ func show(t *testing.T) *httptest.Server {
 		if err := views.Document(s.Page).Render(ctx, &b); err != nil {
 			t.Error(err)
 		}
-		page := b.String()
+		document := b.String()
 		if s.Dialog != nil {
 			var d bytes.Buffer
 			if err := s.Dialog.Render(ctx, &d); err != nil {
 				t.Error(err)
 			}
-			page = strings.Replace(page, `<div id="dialog-body">`, `<div id="dialog-body">`+d.String(), 1)
+			document = strings.Replace(document, `<div id="dialog-body">`, `<div id="dialog-body">`+d.String(), 1)
 		}
-		answer(w, http.StatusOK, page)
+		answer(w, http.StatusOK, document)
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
