@@ -16,7 +16,7 @@ func (e Env) editor() views.Editor {
 		Crumbs:      []ui.Link{{Text: "production", Href: e.Mount + "overview"}, {Text: "Deployments", Href: e.Mount + "list-many"}, {Text: "nginx", Href: e.Mount + "detail-deployment"}},
 		Explanation: e.w("The status and what the server sets by itself are not shown.", "不显示状态以及由服务器自行设置的字段。"),
 		Post:        e.Mount + "retry", Cancel: e.Mount + "detail-deployment", Text: editedYAML,
-		Schema: e.Mount + "editor-fields", Fields: e.Mount + "editor-fields",
+		Schema: e.Mount + "editor-fields?as=json", Fields: e.Mount + "editor-fields",
 	}
 }
 
