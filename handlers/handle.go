@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/a-h/templ"
@@ -19,7 +20,9 @@ func (s *Server) handle(h handler) http.HandlerFunc {
 		err := h(w, r)
 		switch {
 		case err == nil:
-		case errors.Is(err, context.Canceled) && r.Context().Err() != nil: // the browser left
+		case errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled): // the browser left
+		case errors.Is(err, context.Canceled) && r.Context().Err() != nil: // its time was over, which some drivers call canceled too
+			s.fail(w, r, fmt.Errorf("%w: %w", context.DeadlineExceeded, err))
 		default:
 			s.fail(w, r, err)
 		}

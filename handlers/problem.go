@@ -102,7 +102,7 @@ func problem(err error) *ProblemError {
 	case errors.Is(err, db.ErrBusy), errors.Is(err, db.ErrUnavailable):
 		return &ProblemError{Status: http.StatusServiceUnavailable, ID: "store", Retry: 5 * time.Second, Err: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &ProblemError{Status: http.StatusGatewayTimeout, ID: "slow", Err: err}
+		return &ProblemError{Status: http.StatusGatewayTimeout, ID: "slow", Retry: 5 * time.Second, Err: err}
 	}
 	return &ProblemError{Status: http.StatusInternalServerError, ID: "internal", Err: err}
 }
