@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -165,6 +166,43 @@ func TestKillDuringADrainTellsWhatIsKnown(t *testing.T) {
 	}
 	if open := v.get("/audit?result=open"); strings.Contains(open.body, "evict") {
 		t.Error("an intent has no outcome after the start")
+	}
+
+	// A program that is asked to end does so in order: what it has begun is stopped between two steps, and nothing is unknown.
+	kubectl(t, c, "patch", "pdb", "till", "-n", "till", "--type=merge", "-p", `{"spec":{"maxUnavailable":0}}`)
+	eventually(t, time.Minute, "the budget allows nothing", func() error {
+		if out := kubectl(t, c, "get", "pdb", "till", "-n", "till", "-o", "jsonpath={.status.disruptionsAllowed}"); out != "0" {
+			return fmt.Errorf("it allows %s", out)
+		}
+		return nil
+	})
+	if r := v.api(http.MethodPost, path+"/resources/nodes/"+node+"/drain", map[string]any{"ignore_daemonsets": true}, &begun); r.status != http.StatusAccepted {
+		t.Fatalf("drain again: %d %s", r.status, r.body)
+	}
+	eventually(t, time.Minute, "pods wait for their budget again", func() error {
+		if r := v.get(path + "/operations/" + begun.ID); !strings.Contains(r.body, "budget till") {
+			return errors.New("none does")
+		}
+		return nil
+	})
+	if err := again.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	v = start(t, options{dir: a.dir, kubeconfig: c.Kubeconfig()}).signIn("admin", password)
+	r = v.api(http.MethodGet, path+"/operations/"+begun.ID, nil, &o)
+	if o.State != "stopped" || !strings.Contains(o.Message, "Tiga was stopped") {
+		t.Errorf("after the end: %s", r.body)
+	}
+	for _, s := range o.Steps[1:] {
+		if s.State != "skipped" || s.Message != "It was not evicted." {
+			t.Errorf("an eviction that was not granted is %s: %s", s.State, s.Message)
+		}
+	}
+	if open := v.get("/audit?result=open"); strings.Contains(open.body, "evict") {
+		t.Error("an intent has no outcome after the end")
 	}
 }
 

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -272,7 +273,7 @@ func (s *Server) apiListResources(r *http.Request, in *listResourcesInput) (*ans
 
 func hasFacets(r *http.Request) bool {
 	for key := range r.URL.Query() {
-		if strings.HasPrefix(key, "f.") {
+		if strings.HasPrefix(key, facetPrefix) {
 			return true
 		}
 	}
@@ -449,7 +450,7 @@ func (p presenter) resourceCell(c kinds.Cell) resourceCell {
 	}
 	switch c.Form {
 	case kinds.FormNumber:
-		out.Text = p.loc.Number(c.Num)
+		out.Text = cmp.Or(c.Text, p.loc.Number(c.Num))
 	case kinds.FormCPU:
 		out.Text = p.loc.CPU(c.Num)
 	case kinds.FormBytes:

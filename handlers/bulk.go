@@ -28,8 +28,11 @@ func bulkTargets(r *http.Request) ([]target, error) {
 		}
 		out = append(out, target{ns, name})
 	}
-	if len(out) == 0 || len(out) > maxBulk {
+	if len(out) == 0 {
 		return nil, badInput("bad_request", nil)
+	}
+	if len(out) > maxBulk {
+		return nil, badInput("bulk_limit", map[string]any{"Count": len(out), "Limit": maxBulk})
 	}
 	return out, nil
 }
@@ -84,11 +87,15 @@ func (s *Server) askBulk(w http.ResponseWriter, r *http.Request) error {
 	return s.confirm(w, r, http.StatusOK, s.bulkConfirmation(r, a, targets))
 }
 
-// actBulk does an action to several objects, one after the other, and says what became of each.
+// actBulk does an action to several objects, one after the other, and says what became of each. A list asks by the same
+// way: the names of hundreds of objects are longer than an address may be.
 func (s *Server) actBulk(w http.ResponseWriter, r *http.Request) error {
 	a, targets, err := s.bulkOf(r)
 	if err != nil {
 		return err
+	}
+	if r.PostForm.Get("ask") != "" {
+		return s.askBulk(w, r)
 	}
 	k, c, p := kindOf(r), clusterOf(r), s.presenter(r)
 	in, wrong := readAction(a, r.PostForm)

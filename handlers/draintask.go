@@ -19,6 +19,9 @@ const (
 	stepEvict  = "evict"
 )
 
+// stepEvicted says that a pod was evicted and is not gone yet.
+const stepEvicted = "operation.step.evicted"
+
 // drainInput is what whoever drains has chosen.
 type drainInput struct {
 	Options kube.DrainOptions `json:"options"`
@@ -257,8 +260,9 @@ func (d *drain) evict(u *undertaking, position int, step db.NewStep) {
 			u.settle(*intent, change, err)
 		}
 	}()
+	var last kinds.Message // what was in the way at the last try; pages go on to show it while the next one is under way
 	for {
-		if change, err = d.try(u, position, step, &intent); err == nil {
+		if change, err = d.try(u, position, step, last, &intent); err == nil {
 			break
 		}
 		if u.isHalted() {
@@ -275,7 +279,8 @@ func (d *drain) evict(u *undertaking, position int, step db.NewStep) {
 			if uncertain(err) {
 				state = db.StepRunning
 			}
-			if u.mark(position, state, messageOf(err)) != nil {
+			last = messageOf(err)
+			if u.mark(position, state, last) != nil {
 				return
 			}
 		default:
@@ -320,7 +325,7 @@ func (d *drain) interrupted(u *undertaking, position int, err error) {
 }
 
 // try asks once for a pod to go.
-func (d *drain) try(u *undertaking, position int, step db.NewStep, intent **db.Intent) (kube.Change, error) {
+func (d *drain) try(u *undertaking, position int, step db.NewStep, last kinds.Message, intent **db.Intent) (kube.Change, error) {
 	select {
 	case u.slots <- struct{}{}:
 		defer func() { <-u.slots }()
@@ -341,7 +346,7 @@ func (d *drain) try(u *undertaking, position int, step db.NewStep, intent **db.I
 		}
 		*intent = &written
 	}
-	if err := u.mark(position, db.StepRunning, kinds.Message{}); err != nil {
+	if err := u.mark(position, db.StepRunning, last); err != nil {
 		return kube.Change{}, err
 	}
 	return u.ask(func(ctx context.Context, c *kube.Cluster) (kube.Change, error) {
@@ -353,7 +358,7 @@ var errHalted = errors.New("nothing more is begun")
 
 // await waits until an evicted pod is gone from the node.
 func (d *drain) await(u *undertaking, position int, step db.NewStep) {
-	if u.mark(position, db.StepRunning, kinds.Message{ID: "operation.step.evicted"}) != nil {
+	if u.mark(position, db.StepRunning, kinds.Message{ID: stepEvicted}) != nil {
 		return
 	}
 	var over <-chan time.Time

@@ -210,6 +210,9 @@ func exported(c kinds.Cell) any {
 			return time.Unix(int64(c.Num), 0).UTC().Format(time.RFC3339)
 		}
 	case kinds.FormNumber, kinds.FormCPU, kinds.FormBytes:
+		if n, err := strconv.ParseInt(c.Text, 10, 64); err == nil { // greater than a float64 holds without loss
+			return n
+		}
 		return c.Num
 	case kinds.FormText, kinds.FormName, kinds.FormRatio, kinds.FormStatus:
 		if c.Text != "" {

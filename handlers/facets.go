@@ -14,6 +14,9 @@ import (
 // facetStatus is the facet whose values stand over the list; the others have theirs in a sheet.
 const facetStatus = "status"
 
+// facetPrefix begins the fields of an address that choose values of facets.
+const facetPrefix = "f."
+
 // facetChips is how many values of the status stand over the list.
 const facetChips = 6
 
@@ -52,16 +55,16 @@ func (p presenter) facets(k *kinds.Kind, counted []cache.Facet, in listInput, pa
 		part := views.Facet{ID: id, Title: p.facetTitle(k, id)}
 		values := []cache.FacetValue{}
 		if i := slices.IndexFunc(counted, func(f cache.Facet) bool { return f.ID == id }); i >= 0 {
-			values = slices.DeleteFunc(slices.Clone(counted[i].Values), func(v cache.FacetValue) bool { return v.Value == "" })
+			values = counted[i].Values
 		}
 		if id != facetStatus || len(values) > facetChips {
 			part.Sheet = in.query.with("of", id).at(path + "/facet")
 		}
 		for i, v := range values {
-			if !v.Chosen && (id != facetStatus || i >= facetChips) {
+			if !v.Chosen && (id != facetStatus || i >= facetChips || v.Value == "") {
 				continue
 			}
-			part.Options = append(part.Options, p.facetOption(id, v, func() string { return in.query.with("f."+id, toggled(in.facets[id], v.Value)...).at(path) }))
+			part.Options = append(part.Options, p.facetOption(id, v, func() string { return in.query.with(facetPrefix+id, toggled(in.facets[id], v.Value)...).at(path) }))
 		}
 		if part.Sheet != "" || len(part.Options) > 0 {
 			out = append(out, part)
@@ -80,7 +83,10 @@ func toggled(chosen []string, value string) []string {
 
 func (p presenter) facetOption(id string, v cache.FacetValue, href func() string) views.FacetOption {
 	text := v.Value
-	if id == facetStatus {
+	switch {
+	case v.Value == "":
+		text = p.loc.T("list.facet.without")
+	case id == facetStatus:
 		text = p.words(kinds.Status{Word: v.Value}.Label())
 	}
 	return views.FacetOption{Value: v.Value, Text: text, Count: v.Count, Tone: tone(v.Tone), On: v.Chosen, Href: href()}
@@ -109,7 +115,7 @@ func (s *Server) showFacet(w http.ResponseWriter, r *http.Request) error {
 	}
 	path, state := kindPath(c.ID(), k), in.query.with("of")
 	m := views.FacetSheet{
-		Title: p.loc.T("list.facet.title", "Kinds", k.Plural, "Facet", p.facetTitle(k, id)), Name: "f." + id,
+		Title: p.loc.T("list.facet.title", "Kinds", k.Plural, "Facet", p.facetTitle(k, id)), Name: facetPrefix + id,
 		Action: path, Keep: state.pairs("f." + id),
 	}
 	if len(in.facets[id]) > 0 {
@@ -121,9 +127,7 @@ func (s *Server) showFacet(w http.ResponseWriter, r *http.Request) error {
 		}
 		m.More = f.Distinct - len(f.Values)
 		for _, v := range f.Values {
-			if v.Value != "" {
-				m.Options = append(m.Options, p.facetOption(id, v, func() string { return state.with("f."+id, v.Value).at(path) }))
-			}
+			m.Options = append(m.Options, p.facetOption(id, v, func() string { return state.with(facetPrefix+id, v.Value).at(path) }))
 		}
 	}
 	if isPartial(r) {

@@ -487,10 +487,28 @@ func surplus(path string, x, y *reply) string {
 	for name, n := range shape(x.doc()) {
 		lines := name == "span class" && (strings.HasSuffix(path, "/yaml") || strings.HasSuffix(path, "/pods") || strings.HasSuffix(path, "/describe") || strings.Contains(path, columnLabel))
 		if n > want[name] && !lines {
-			return fmt.Sprintf("%d times <%s>, with harmless text %d", n, name, want[name])
+			return fmt.Sprintf("%d times <%s>, with harmless text %d%s", n, name, want[name], looksOf(x, y))
 		}
 	}
 	return ""
+}
+
+// looksOf are the classes that a page has more often than its like.
+func looksOf(x, y *reply) (out string) {
+	count := func(r *reply) map[string]int {
+		n := map[string]int{}
+		for _, e := range elements(r.doc(), "", "class", "") {
+			n[e.Data+"."+attribute(e, "class")]++
+		}
+		return n
+	}
+	have, want := count(x), count(y)
+	for _, class := range slices.Sorted(maps.Keys(have)) {
+		if have[class] > want[class] {
+			out += fmt.Sprintf(", %d instead of %d %s", have[class], want[class], class)
+		}
+	}
+	return out
 }
 
 // visible is how a payload reads on a page.

@@ -43,7 +43,7 @@ func parseList(r *http.Request) (listInput, error) {
 		in.page = n
 	}
 	for key, values := range q {
-		if id, ok := strings.CutPrefix(key, "f."); ok {
+		if id, ok := strings.CutPrefix(key, facetPrefix); ok {
 			if len(values) > maxFacetValues {
 				return in, badInput("bad_request", nil)
 			}

@@ -162,6 +162,23 @@ func TestFacetsAreChosenInASheetAndTakenBackByTheirChips(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"far-away": "3", "p-1": "2"}, counts); diff != "" {
 		t.Errorf("the values and their counts (-want +got):\n%s", diff)
 	}
+	// What has no value is a choice as well, and is taken back like any other.
+	unplaced := testPod("bulk", "unplaced")
+	unplaced.Spec.NodeName = ""
+	k.production.Add(unplaced)
+	eventually(t, "the pod is listed", func() bool { return strings.Contains(v.get(pods).body, "unplaced") })
+	v.get(pods+"/facet?of=node").want(http.StatusOK, "no value", pods+"?f.node=")
+	placeless := v.get(pods + "?f.node=").want(http.StatusOK).doc()
+	if got := namesIn(placeless); !slices.Equal(got, []string{"unplaced"}) {
+		t.Errorf("without a node: %v", got)
+	}
+	if a := elements(placeless, "a", "aria-current", "true"); !slices.ContainsFunc(a, func(n *html.Node) bool {
+		return attribute(n, "class") == "facet on" && attribute(n, "href") == pods && strings.Contains(textOf(n), "no value")
+	}) {
+		t.Error("the choice cannot be taken back")
+	}
+	k.production.Delete(unplaced)
+	eventually(t, "the pod is gone", func() bool { return !strings.Contains(v.get(pods).body, "unplaced") })
 	v.get(pods+"/facet?of=node").want(http.StatusOK, "<html", "far-away")
 	list := v.get(pods + "?f.node=far-away&f.node=p-1&f.namespace=bulk&q=n").want(http.StatusOK).doc()
 	if got := namesIn(list); !slices.Equal(got, []string{"n-0", "n-1", "n-2"}) {

@@ -227,6 +227,9 @@ func (p presenter) stepStatus(step db.OperationStep, going bool) ui.Status {
 		st.Tone = ui.ToneWarn
 	case db.StepRunning:
 		st.Tone = ui.ToneInfo
+		if m := decodeMessage(step.Message); !m.IsZero() && m.ID != stepEvicted { // tried again
+			st.Tone, st.Word = ui.ToneWarn, p.loc.T("operation.step_state.waiting")
+		}
 	default:
 		st.Tone = ui.ToneIdle
 		if step.Message != "" && going {

@@ -128,7 +128,10 @@ func (q query) with(key string, values ...string) query {
 		}
 	}
 	delete(out, key)
-	if values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" }); len(values) > 0 {
+	if !strings.HasPrefix(key, facetPrefix) { // an empty value of a facet is what has none
+		values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })
+	}
+	if len(values) > 0 {
 		out[key] = values
 	}
 	return out

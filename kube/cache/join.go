@@ -242,6 +242,9 @@ func (t *table) applied(changes int) {
 	}
 	t.counters.changes.Add(int64(changes))
 	t.store.maintain()
+	if t.store.waits() {
+		poke(t.wound)
+	}
 	t.told()
 	t.cfg.Notify(t.kind.ID())
 }
@@ -313,12 +316,12 @@ func (t *table) heard() []*joint {
 }
 
 // Amend is the row of a whole object, which was read by itself, as the list has
-// it: with what the lists in memory of other kinds say of it. It keeps them
+// it: with what time and the lists in memory of other kinds say of it. It keeps them
 // warm, starts them if need be, and does not wait for them. It needs no permit
 // beyond that by which the object was read, see kinds.Join.
 func (t *Tables) Amend(k *kinds.Kind, row kinds.Row) kinds.Row {
 	if k.Join == nil {
-		return row
+		return k.Turn(row, t.cfg.Now())
 	}
 	j := t.use(k).joint
 	return j.amended(&entry{row: row}).row

@@ -99,13 +99,14 @@ type store struct {
 
 	projected map[key]*entry // of rows that are shown otherwise than their kind projects them, see joint
 	indexes   []*index       // of those that other kinds ask about
+	waiting   map[key]*entry // of rows whose status changes by time alone
 }
 
 func newStore(k *kinds.Kind, limit int, now func() time.Time) *store {
 	return &store{
 		kind: k, facets: facetsOf(k), limit: limit, now: now,
 		rows: make(map[key]*entry), views: make(map[order]*view), tallies: make(map[string]*Tally),
-		projected: make(map[key]*entry), dropped: map[string]int{},
+		projected: make(map[key]*entry), dropped: map[string]int{}, waiting: make(map[key]*entry),
 	}
 }
 
@@ -172,6 +173,7 @@ func (s *store) replace(k key, old, fresh *entry) {
 			s.bytes -= int64(p.size)
 			delete(s.projected, k)
 		}
+		delete(s.waiting, k)
 	}
 	if fresh == nil {
 		delete(s.rows, k)
@@ -189,6 +191,9 @@ func (s *store) replace(k key, old, fresh *entry) {
 			delete(s.rows, k) // the key has to share the memory of the new row, not of the old one
 		}
 		s.rows[key{fresh.row.Namespace, fresh.row.Name}] = fresh
+		if fresh.row.Later != nil {
+			s.waiting[key{fresh.row.Namespace, fresh.row.Name}] = fresh
+		}
 	}
 	s.log = append(s.log, change{gen: next, added: fresh, removed: old})
 	for _, ix := range s.indexes {

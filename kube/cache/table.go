@@ -23,7 +23,8 @@ type table struct {
 	cancel   context.CancelFunc
 	noStream atomic.Bool // the server does not stream this list
 
-	joint *joint // nil for a kind that has no Join
+	joint *joint        // nil for a kind that has no Join
+	wound chan struct{} // rows wait for their time; see clock
 
 	started time.Time
 	used    time.Time // guarded by Tables.mu
@@ -45,7 +46,7 @@ func newTable(ctx context.Context, cfg *Config, k *kinds.Kind, c *counters, wg *
 	ctx, cancel := context.WithCancel(ctx)
 	t := &table{
 		cfg: cfg, kind: k, store: newStore(k, int(cfg.MaxRows), cfg.Now), counters: c,
-		cancel: cancel, wg: wg, settled: make(chan struct{}), started: cfg.Now(),
+		cancel: cancel, wg: wg, settled: make(chan struct{}), started: cfg.Now(), wound: make(chan struct{}, 1),
 	}
 	if k.Join != nil {
 		t.joint = &joint{table: t}
@@ -56,6 +57,9 @@ func newTable(ctx context.Context, cfg *Config, k *kinds.Kind, c *counters, wg *
 		namespaces = []string{""}
 	}
 	t.spawn(ctx, namespaces)
+	if k.Turns() {
+		t.wg.Go(func() { t.clock(ctx) })
+	}
 	return t
 }
 

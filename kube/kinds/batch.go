@@ -37,7 +37,7 @@ var batchKinds = []*Kind{
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
 		Actions: []Action{ActionRun, ActionSuspend, ActionUnsuspend},
 	},
-		Reads[batchv1.CronJob]{State: cronJobState, Status: cronJobStatus, Refs: cronJobRefs, Detail: cronJobDetail, Pods: cronJobPods},
+		Reads[batchv1.CronJob]{State: cronJobState, Later: cronJobLater, Status: cronJobStatus, Refs: cronJobRefs, Detail: cronJobDetail, Pods: cronJobPods},
 		ColumnOf[batchv1.CronJob]{Column{ID: "schedule", Form: FormName, Search: true}, func(c *batchv1.CronJob) Cell { return Name(c.Spec.Schedule) }},
 		ColumnOf[batchv1.CronJob]{Column{ID: "timezone", Form: FormName, Hidden: true}, func(c *batchv1.CronJob) Cell { return Name(valueOf(c.Spec.TimeZone, "")) }},
 		ColumnOf[batchv1.CronJob]{Column{ID: "status", Form: FormStatus}, nil},

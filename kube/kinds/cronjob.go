@@ -3,6 +3,7 @@ package kinds
 import (
 	"errors"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 )
@@ -44,34 +45,64 @@ func cronJobStatus(c *batchv1.CronJob) Status {
 		}
 	}
 	// A time zone that is not known here may well be known to the controller.
-	if _, err := readSchedule(c.Spec.Schedule, c.Spec.TimeZone); errors.Is(err, errSchedule) && c.Spec.Schedule != "" {
-		s = Status{Word: WordInvalid, Tone: ToneBad, Reason: Message{ID: "cronjob.schedule", Text: short(err.Error())}}
+	_, err := readSchedule(c.Spec.Schedule, c.Spec.TimeZone)
+	if e := (*scheduleError)(nil); errors.As(err, &e) && c.Spec.Schedule != "" {
+		s = Status{Word: WordInvalid, Tone: ToneBad, Reason: Message{ID: "cronjob.schedule", Text: short(e.part)}}
 	}
 	return s
+}
+
+// overdueAfter is how late a run may begin before its CronJob says so: the controller begins it within seconds.
+const overdueAfter = 2 * time.Minute
+
+// cronJobLater says that a run which was due has not begun. What was due before the CronJob was last written does not
+// count, since it may have been suspended or have had another schedule, nor does a run that waits for the one before.
+func cronJobLater(c *batchv1.CronJob) *Later {
+	if len(c.Status.Active) > 0 && c.Spec.ConcurrencyPolicy == batchv1.ForbidConcurrent || cronJobStatus(c).Tone == ToneBad {
+		return nil
+	}
+	since := c.CreationTimestamp.Time
+	if last := c.Status.LastScheduleTime; last != nil {
+		since = laterOf(since, last.Time)
+	}
+	for i := range c.ManagedFields {
+		if f := &c.ManagedFields[i]; f.Subresource == "" && f.Time != nil {
+			since = laterOf(since, f.Time.Time)
+		}
+	}
+	due := cronJobDue(c, since)
+	if due.IsZero() {
+		return nil
+	}
+	return &Later{At: due.Add(overdueAfter).Unix(), Status: Status{
+		Word: WordOverdue, Tone: ToneWarn, Since: due.Unix(), Reason: Message{ID: "cronjob.overdue", Args: map[string]any{"Due": due}},
+	}}
 }
 
 // cronJobNext is when the next run is due, counted from the last one: an
 // instant that has passed means that runs were missed.
 func cronJobNext(c *batchv1.CronJob) Cell {
-	if valueOf(c.Spec.Suspend, false) || c.DeletionTimestamp != nil {
-		return Cell{}
-	}
-	schedule, err := readSchedule(c.Spec.Schedule, c.Spec.TimeZone)
-	if err != nil {
-		return Cell{}
-	}
 	from := c.CreationTimestamp.Time
 	if last := c.Status.LastScheduleTime; last != nil {
 		from = last.Time
 	}
-	if from.IsZero() {
-		return Cell{}
-	}
-	next := schedule.after(from)
+	next := cronJobDue(c, from)
 	if next.IsZero() {
 		return Cell{}
 	}
 	return Cell{Num: float64(next.Unix()), Form: FormTime}
+}
+
+// cronJobDue is the first run after an instant, zero where there is none.
+func cronJobDue(c *batchv1.CronJob, from time.Time) time.Time {
+	if from.IsZero() || valueOf(c.Spec.Suspend, false) || c.DeletionTimestamp != nil {
+		return time.Time{}
+	}
+	schedule, err := readSchedule(c.Spec.Schedule, c.Spec.TimeZone)
+	if err != nil {
+		return time.Time{}
+	}
+	return schedule.after(from)
 }
 
 func cronJobRefs(c *batchv1.CronJob) []Ref {

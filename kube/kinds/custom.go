@@ -317,6 +317,9 @@ func printed(v any, kind string) Cell {
 		switch x := v.(type) {
 		case int64:
 			n = float64(x)
+			if x > exact || x < -exact {
+				return Cell{Num: n, Form: FormNumber, Text: strconv.FormatInt(x, 10)}
+			}
 		case float64:
 			n = x
 		default:
@@ -338,6 +341,9 @@ func printed(v any, kind string) Cell {
 		return Text(short(jsonText(v)))
 	}
 }
+
+// exact is the end of the integers that a float64 holds without loss. The cell of one beyond has its digits as its text.
+const exact = 1 << 53
 
 // jsonText is a value of JSON as kubectl prints it.
 func jsonText(v any) string {

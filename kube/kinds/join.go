@@ -34,11 +34,7 @@ func (k *Kind) Amend(row Row, from []*Row) (amended Row) {
 	amended = row
 	amended.Cells = slices.Clone(row.Cells)
 	k.Join.Amend(k, &amended, from)
-	for i := range k.Columns {
-		if k.Columns[i].Form == FormStatus {
-			amended.Cells[i] = StatusCell(amended.Status)
-		}
-	}
+	k.restate(&amended)
 	return amended
 }
 

@@ -5,6 +5,7 @@ package kinds
 
 import (
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -79,6 +80,7 @@ type Kind struct {
 	keep    func(runtime.Object) any
 	created func(runtime.Object) int64
 	state   func(runtime.Object) State
+	later   func(runtime.Object) *Later
 	detail  func(runtime.Object, *Detail)
 	pods    func(runtime.Object) PodsOf
 	print   func(runtime.Object) *Printed // what the server would print of a whole object; nil for all but Printed kinds
@@ -152,6 +154,7 @@ type Reads[T any] struct {
 	Keep    func(*T) any   // becomes Row.Kept
 	Created func(*T) int64 // the instant that stands for the row's age, where that is not its creation
 	State   func(*T) State
+	Later   func(*T) *Later   // what the status becomes by time alone
 	Detail  func(*T, *Detail) // adds facts, conditions, containers, tables and entries
 	Pods    func(*T) PodsOf
 }
@@ -215,6 +218,9 @@ func Define[T any](k Kind, reads Reads[T], columns ...ColumnOf[T]) *Kind {
 	if reads.State != nil {
 		k.state = func(o runtime.Object) State { return reads.State(typed(o)) }
 	}
+	if reads.Later != nil {
+		k.later = func(o runtime.Object) *Later { return reads.Later(typed(o)) }
+	}
 	k.detail = func(runtime.Object, *Detail) {}
 	if reads.Detail != nil {
 		k.detail = func(o runtime.Object, d *Detail) { reads.Detail(typed(o), d) }
@@ -273,7 +279,33 @@ func (k *Kind) Project(obj runtime.Object) Row {
 	if k.state != nil {
 		row.State |= k.state(obj)
 	}
+	if k.later != nil {
+		row.Later = k.later(obj)
+	}
 	return row
+}
+
+// Turns reports whether the status of the kind's objects can change by time alone. A kind with a Join has none such.
+func (k *Kind) Turns() bool { return k.later != nil && k.Join == nil }
+
+// Turn is a row as it is at an instant: with the status that has come about by time alone since it was made.
+func (k *Kind) Turn(row Row, now time.Time) Row {
+	if row.Later == nil || now.Unix() < row.Later.At {
+		return row
+	}
+	row.Status, row.Later = row.Later.Status, nil
+	row.Cells = slices.Clone(row.Cells)
+	k.restate(&row)
+	return row
+}
+
+// restate repeats the status in the column for it.
+func (k *Kind) restate(row *Row) {
+	for i := range k.Columns {
+		if k.Columns[i].Form == FormStatus {
+			row.Cells[i] = StatusCell(row.Status)
+		}
+	}
 }
 
 // Placeholder is the row of an object of which only the metadata can be
@@ -284,11 +316,7 @@ func (k *Kind) Placeholder(obj runtime.Object) Row {
 		row = metadataOf(o)
 	}
 	row.Cells = make([]Cell, len(k.Columns))
-	for i := range k.Columns {
-		if k.Columns[i].Form == FormStatus {
-			row.Cells[i] = StatusCell(row.Status)
-		}
-	}
+	k.restate(&row)
 	return row
 }
 

@@ -13,6 +13,7 @@ const (
 	WordNoNodes         = "NoNodes"         // no node is meant to have a pod of it
 	WordOldRevision     = "OldRevision"     // kept so that its Deployment can go back to it
 	WordRunFailed       = "RunFailed"       // the last run of a CronJob did not succeed
+	WordOverdue         = "Overdue"         // a run of a CronJob was due and has not begun
 	WordScheduled       = "Scheduled"       // a CronJob that waits for its next run
 	WordInvalid         = "Invalid"         // what it says cannot be followed
 	WordCannotScale     = "CannotScale"     // an autoscaler that cannot reach what it scales

@@ -65,7 +65,7 @@ const (
 // ourWords are all of them.
 var ourWords = map[string]bool{
 	WordStuck: true, WordScaledToZero: true, WordUnavailable: true, WordPaused: true, WordReplicaFailure: true, WordUnreadable: true,
-	WordOutdated: true, WordNoNodes: true, WordOldRevision: true, WordRunFailed: true, WordScheduled: true, WordInvalid: true, WordCannotScale: true, WordNoMetrics: true,
+	WordOutdated: true, WordNoNodes: true, WordOldRevision: true, WordRunFailed: true, WordOverdue: true, WordScheduled: true, WordInvalid: true, WordCannotScale: true, WordNoMetrics: true,
 	WordSwitchedOff: true, WordScaling: true, WordAtMaximum: true, WordLimited: true, WordNoPods: true, WordAllowsEvictions: true, WordBlocksEvictions: true,
 	WordNoEndpoints: true, WordPublished: true, WordNoClass: true, WordNotAccepted: true, WordNotProgrammed: true, WordNotResolved: true, WordNotAttached: true,
 	WordHeld: true, WordExpired: true, WordFree: true, WordAtLimit: true, WordNearLimit: true, WordWithinLimit: true, WordAttached: true, WordAttaching: true, WordAttachFailed: true,
@@ -140,10 +140,18 @@ type Row struct {
 	Labels, Annotations                   []Pair
 	Owners                                []Owner
 	Status                                Status
+	Later                                 *Later // nil for nearly all
 	State                                 State  // which actions would do something
 	Cells                                 []Cell // one for each of the kind's Columns
 	Refs                                  []Ref
 	Kept                                  any // what the kind's descriptor keeps beyond that, such as the *Definition of a CustomResourceDefinition
+}
+
+// Later is what a row's status becomes at an instant unless its object changes before: that nothing happens where
+// something was due changes no object.
+type Later struct {
+	At     int64 // unix seconds
+	Status Status
 }
 
 // Label is the value of the label with the given key.

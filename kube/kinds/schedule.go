@@ -1,8 +1,6 @@
 package kinds
 
 import (
-	"errors"
-	"fmt"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -30,7 +28,10 @@ var (
 	weekdayNames = strings.Fields("sun mon tue wed thu fri sat")
 )
 
-var errSchedule = errors.New("not a cron expression")
+// scheduleError is a cron expression that is none, by the part of it that cannot be read.
+type scheduleError struct{ part string }
+
+func (e *scheduleError) Error() string { return "not a cron expression: " + e.part }
 
 // readSchedule reads a cron expression. Without a time zone it counts in UTC,
 // as the controller does nearly everywhere.
@@ -55,7 +56,7 @@ func readSchedule(words string, zone *string) (*schedule, error) {
 	if every, ok := strings.CutPrefix(words, "@every "); ok {
 		d, err := time.ParseDuration(every)
 		if err != nil || d < time.Second {
-			return nil, fmt.Errorf("%w: %s", errSchedule, words)
+			return nil, &scheduleError{words}
 		}
 		s.every = d
 		return s, nil
@@ -65,7 +66,7 @@ func readSchedule(words string, zone *string) (*schedule, error) {
 	}
 	fields := strings.Fields(words)
 	if len(fields) != 5 {
-		return nil, fmt.Errorf("%w: %d fields", errSchedule, len(fields))
+		return nil, &scheduleError{words}
 	}
 	for i, f := range []struct {
 		set      *uint64
@@ -106,13 +107,13 @@ func readField(field string, low, top int, names []string) (uint64, error) {
 		if span != "*" && span != "?" {
 			from, to, ranged := strings.Cut(span, "-")
 			if first, err = number(from); err != nil {
-				return 0, fmt.Errorf("%w: %s", errSchedule, field)
+				return 0, &scheduleError{field}
 			}
 			last = first
 			switch {
 			case ranged:
 				if last, err = number(to); err != nil {
-					return 0, fmt.Errorf("%w: %s", errSchedule, field)
+					return 0, &scheduleError{field}
 				}
 			case stepped:
 				last = top
@@ -120,11 +121,11 @@ func readField(field string, low, top int, names []string) (uint64, error) {
 		}
 		if stepped {
 			if step, err = strconv.Atoi(stepWord); err != nil || step < 1 {
-				return 0, fmt.Errorf("%w: %s", errSchedule, field)
+				return 0, &scheduleError{field}
 			}
 		}
 		if first < low || last > top || first > last {
-			return 0, fmt.Errorf("%w: %s", errSchedule, field)
+			return 0, &scheduleError{field}
 		}
 		for n := first; n <= last; n += step {
 			set |= 1 << n

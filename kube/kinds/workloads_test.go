@@ -167,6 +167,49 @@ func TestNextRunIsCountedFromTheLastOneAndNotWhileSuspended(t *testing.T) {
 	}
 }
 
+// TestARunThatDoesNotBeginIsOverdue: a run counts only if it was due after the CronJob was last written, and does not wait
+// for the one before.
+func TestARunThatDoesNotBeginIsOverdue(t *testing.T) {
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(hour int) *metav1.Time {
+		return &metav1.Time{Time: day.Add(time.Duration(hour)*time.Hour + time.Minute)}
+	}
+	suspended := true
+	for _, c := range []struct {
+		name string
+		job  batchv1.CronJob
+		due  int // hour, 0 for never
+	}{
+		{"new", batchv1.CronJob{}, 2},
+		{"ran", batchv1.CronJob{Status: batchv1.CronJobStatus{LastScheduleTime: at(7), LastSuccessfulTime: at(7)}}, 8},
+		{"failed, which is worse", batchv1.CronJob{Status: batchv1.CronJobStatus{LastScheduleTime: at(7)}}, 0},
+		{"written since", batchv1.CronJob{
+			ObjectMeta: metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{{Time: at(12)}, {Time: at(15), Subresource: "status"}}},
+			Status:     batchv1.CronJobStatus{LastScheduleTime: at(7), LastSuccessfulTime: at(7)},
+		}, 13},
+		{"suspended", batchv1.CronJob{Spec: batchv1.CronJobSpec{Suspend: &suspended}}, 0},
+		{"on its way out", batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: at(2)}}, 0},
+		{"waits for the one before", batchv1.CronJob{
+			Spec:   batchv1.CronJobSpec{ConcurrencyPolicy: batchv1.ForbidConcurrent},
+			Status: batchv1.CronJobStatus{LastScheduleTime: at(3), Active: []corev1.ObjectReference{{Name: "run"}}},
+		}, 0},
+		{"runs beside the one before", batchv1.CronJob{Status: batchv1.CronJobStatus{LastScheduleTime: at(3), Active: []corev1.ObjectReference{{Name: "run"}}}}, 4},
+	} {
+		c.job.Spec.Schedule, c.job.CreationTimestamp = "@hourly", *at(1)
+		got := cronJobLater(&c.job)
+		if c.due == 0 || got == nil {
+			if c.due != 0 || got != nil {
+				t.Errorf("%s: %v", c.name, got)
+			}
+			continue
+		}
+		due := day.Add(time.Duration(c.due) * time.Hour)
+		if got.At != due.Add(2*time.Minute).Unix() || got.Status.Word != WordOverdue || got.Status.Since != due.Unix() {
+			t.Errorf("%s: %+v, due at %s", c.name, got, due)
+		}
+	}
+}
+
 // TestA24_ContainersNameSecretsAndNeverTheirValues: a template has only names
 // of secrets; what stands beside a reference is not shown either.
 func TestA24_ContainersNameSecretsAndNeverTheirValues(t *testing.T) {

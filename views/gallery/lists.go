@@ -246,6 +246,7 @@ func (e Env) facetSheet() views.FacetSheet {
 		name := fmt.Sprintf("node-%02d", i+1)
 		m.Options = append(m.Options, views.FacetOption{Value: name, Text: name, Count: 871 - 17*i, On: i < 2, Href: e.Mount + "list-filtered"})
 	}
+	m.Options = append(m.Options, views.FacetOption{Text: e.w("no value", "无取值"), Count: 3, Href: e.Mount + "list-filtered"})
 	m.Options = append(m.Options, views.FacetOption{Value: script, Text: script, Count: 1, Href: e.Mount + "list-filtered"})
 	return m
 }

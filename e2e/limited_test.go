@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"tiga/e2e/testbed"
+)
+
+// A credential that may read some kinds of one namespace shows those, live, and says of the rest that it may not, and of
+// what. Issue 3
+func TestACredentialOfOneNamespace(t *testing.T) {
+	cluster := testbed.Start(t, testbed.Options{Name: "limited", Pods: 6, Namespaces: 2})
+	kubectl := func(args ...string) string {
+		t.Helper()
+		out, err := cluster.Kubectl(t.Context(), args...)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	namespaces := strings.Fields(kubectl("get", "pods", "-A", "-o", `jsonpath={.items[*].metadata.namespace}`))
+	mine, other := namespaces[0], namespaces[len(namespaces)-1]
+	if mine == other {
+		t.Fatalf("all pods are in %s", mine)
+	}
+	kubectl("-n", mine, "create", "role", "reader", "--verb=get,list,watch", "--resource=pods,events")
+	kubectl("-n", mine, "create", "rolebinding", "reader", "--role=reader", "--user=keeper")
+	config, err := clientcmd.Load(cluster.KubeconfigFor("keeper"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Contexts[config.CurrentContext].Namespace = mine
+	limited, err := clientcmd.Write(*config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := start(t, options{kubeconfig: limited})
+	c := a.signIn("admin", password)
+	under := fmt.Sprintf("/clusters/%d", c.clusterID("limited"))
+	b := a.open()
+	b.signIn("admin", password)
+	b.visit(under + "/pods")
+	b.wait("the pods of the namespace are listed", rowsShown+" > 0")
+	b.text("#main", "Only what is in 1 namespace can be seen here: "+mine)
+	if names := eval[string](b, `[...document.querySelectorAll('[name=o]')].map(e => e.value.split('/')[0]).join()`); strings.Contains(names, other) {
+		t.Errorf("namespaces %s are listed", names)
+	}
+	b.keep("list")
+	kubectl("-n", mine, "run", "newcomer", "--image=example.com/newcomer:1")
+	b.text("#main", "newcomer")
+	b.visit(under + "/pods/" + mine + "/newcomer")
+	b.text("#main", "example.com/newcomer:1")
+
+	for _, kind := range []string{"nodes", "deployments.apps", "secrets"} {
+		b.visit(under + "/" + kind)
+		resource, _, _ := strings.Cut(kind, ".")
+		b.text("#main", "have no right to list "+resource)
+	}
+	b.keep("refused")
+	if r := c.get(under + "/pods/" + other + "/anything"); r.status != http.StatusForbidden {
+		t.Errorf("a pod of another namespace: %d", r.status)
+	}
+	eventually(t, 30*time.Second, "the cluster is healthy nevertheless", func() error {
+		var got struct {
+			HealthStatus string `json:"health_status"`
+			HealthReason string `json:"health_reason"`
+		}
+		c.api(http.MethodGet, under, nil, &got)
+		if got.HealthStatus != "healthy" {
+			return fmt.Errorf("it is %s %s", got.HealthStatus, got.HealthReason)
+		}
+		return nil
+	})
+	b.visit(under)
+	b.wait("the overview is there", `document.querySelector('h1')`)
+	b.keep("overview")
+	b.quiet()
+}
