@@ -172,6 +172,7 @@ func (p *formPage) entry(fd *editform.Field, l editform.Line, out *views.FormLin
 	if l.Pending != nil {
 		out.Held = &ui.Pair{Key: inHeld + file, Value: base64.StdEncoding.EncodeToString(l.Pending)}
 		out.Size, out.State = len(l.Pending), p.loc.T("form.state.held")
+		value.Help = p.loc.T("form.state.held_what")
 	}
 }
 
