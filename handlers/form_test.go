@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"tiga/db"
+	"tiga/kube/kubetest"
 )
 
 // sentForm is what a browser would send of the page's form, but for the button.
@@ -355,4 +356,20 @@ func TestFormIsForThoseWhoMayEdit(t *testing.T) {
 	if n := k.production.Object(testNamespace("shop")).(*corev1.Namespace); n.Labels["team"] != "shop" {
 		t.Errorf("labels %v", n.Labels)
 	}
+}
+
+// TestEditingFollowsTheRightsOfTheCluster: what the cluster would refuse to Tiga's own credentials is not offered.
+func TestEditingFollowsTheRightsOfTheCluster(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, kitConfig{})
+	k.production.Authorize(func(a kubetest.Attributes) bool { return a.Verb != "update" || a.Resource != "deployments" })
+	v := k.as(admin)
+	deployment := objectPath(k.productionID, mustKind(t, "deployments.apps"), "shop", "web")
+	eventually(t, "the cluster's rights are known", func() bool {
+		return !strings.Contains(v.get(deployment).want(http.StatusOK).body, deployment+"/form")
+	})
+	if strings.Contains(v.get(deployment).body, deployment+"/edit") {
+		t.Error("the editor is offered")
+	}
+	v.get(objectPath(k.productionID, mustKind(t, "namespaces"), "", "shop")).want(http.StatusOK, "/form#part-labels")
 }

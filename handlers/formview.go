@@ -69,7 +69,7 @@ func (p *formPage) wrong(m *views.Editor, control, text string) {
 	}
 	for i := range p.Sections {
 		if s := &p.Sections[i]; s.Name != "" && slices.ContainsFunc(s.Fields, func(fd editform.Field) bool { return fd.ID == field }) {
-			name = s.Name + ": " + name
+			name = s.Name + p.loc.T("settings.colon") + name
 		}
 	}
 	m.Errors = append(m.Errors, views.EditError{Field: name, Text: text, Anchor: "#" + p.anchor(control)})
