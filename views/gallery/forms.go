@@ -106,13 +106,13 @@ func (e Env) formContainer(image, value string) views.FormSection {
 }
 
 // formMap is a list of keys with text.
-func (e Env) formMap(id, label string, pairs ...string) views.FormField {
+func (e Env) formMap(id, label string, pairs ...[2]string) views.FormField {
 	f := views.FormField{ID: id, Label: label, Rows: true, Columns: []string{e.w("Key", "键"), e.w("Value", "值")}, Add: "add:" + id, AddText: e.w("Add one: ", "添加：") + label}
-	for i := 0; i < len(pairs); i += 2 {
-		row := strconv.Itoa(i / 2)
+	for i, pair := range pairs {
+		row := strconv.Itoa(i)
 		f.Lines = append(f.Lines, views.FormLine{
-			Row: row + "/" + row, Remove: "remove:" + id + ":" + row, RemoveText: e.w("Remove ", "移除 ") + pairs[i],
-			Cells: []views.FormCell{{Control: e.formControl(id+"."+row+".key", e.w("Key", "键"), pairs[i])}, {Control: e.formControl(id+"."+row+".value", e.w("Value", "值"), pairs[i+1])}},
+			Row: row + "/" + row, Remove: "remove:" + id + ":" + row, RemoveText: e.w("Remove ", "移除 ") + pair[0],
+			Cells: []views.FormCell{{Control: e.formControl(id+"."+row+".key", e.w("Key", "键"), pair[0])}, {Control: e.formControl(id+"."+row+".value", e.w("Value", "值"), pair[1])}},
 		})
 	}
 	return f
@@ -120,7 +120,7 @@ func (e Env) formMap(id, label string, pairs ...string) views.FormField {
 
 func (e Env) formLabels() views.FormSection {
 	return views.FormSection{ID: "labels", Title: e.w("Labels and annotations", "标签和注解"), Fields: []views.FormField{
-		e.formMap("labels", e.w("Labels", "标签"), "app.kubernetes.io/name", "nginx", "tier", "front"), e.formMap("annotations", e.w("Annotations", "注解")),
+		e.formMap("labels", e.w("Labels", "标签"), [2]string{"app.kubernetes.io/name", "nginx"}, [2]string{"tier", "front"}), e.formMap("annotations", e.w("Annotations", "注解")),
 	}}
 }
 
