@@ -45,6 +45,7 @@ type (
 		Namespace   string `query:"namespace" doc:"Needed for namespaced kinds."`
 		UID         string `query:"uid" doc:"Only this object; another of the same name is left alone."`
 		Propagation string `query:"propagationPolicy" enum:"Background,Foreground,Orphan" doc:"What becomes of the objects that it owns."`
+		DryRun      string `query:"dryRun" enum:"All" doc:"All asks only whether it would be deleted."`
 		Grace       int64  `query:"gracePeriodSeconds" minimum:"-1" maximum:"86400" default:"-1" doc:"The time to end; -1 is the object's own."`
 	}
 )
@@ -195,6 +196,19 @@ func (s *Server) apiDeleteResource(r *http.Request, in *deleteResourceInput) (*a
 	o := kube.DeleteOptions{Propagation: kube.Propagation(in.Propagation)}
 	if in.Grace >= 0 {
 		o.Grace = &in.Grace
+	}
+	if in.DryRun != "" {
+		permit, err := s.permit(r, access.VerbDelete, k, t.namespace, t.name)
+		if err != nil {
+			return nil, s.refused(r, err)
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), actBudget)
+		defer cancel()
+		o.UID, o.DryRun = in.UID, true
+		if _, err := clusterOf(r).Delete(ctx, permit, k, t.namespace, t.name, o); err != nil {
+			return nil, err
+		}
+		return succeeded(http.StatusOK, nothing{}), nil
 	}
 	if _, err := s.perform(r, s.actions[kinds.ActionDelete], t, actionInput{uid: in.UID, deletion: o}); err != nil {
 		return nil, err

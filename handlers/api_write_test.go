@@ -47,6 +47,10 @@ func TestAPIWrites(t *testing.T) {
 		t.Errorf("the field is not named: %s", bad.body)
 	}
 	v.send("DELETE", one+"&propagationPolicy=Sideways", "").problem(http.StatusBadRequest, "bad_request")
+	v.send("DELETE", one+"&dryRun=All", "").want(http.StatusOK)
+	if k.production.Object(like) == nil {
+		t.Fatal("a dry run deleted it")
+	}
 	v.send("DELETE", one+"&propagationPolicy=Background", "").want(http.StatusOK)
 	v.send("DELETE", one, "").problem(http.StatusNotFound, "not_found")
 }

@@ -37,6 +37,9 @@ func (s *Server) showObject(w http.ResponseWriter, r *http.Request, o *object) e
 	m.Labels = pairs(o.detail.Row.Labels, func(l kinds.Pair) string {
 		return query{"q": {l.Key + "=" + l.Value}}.at(kindPath(c.ID(), k))
 	})
+	if s.mayEdit(r, k, o.target) {
+		m.EditLabels = o.path(r) + "/form#part-labels"
+	}
 	watched := []string{k.ID()}
 	if section, ok := s.podsSection(r, o); ok {
 		m.Sections = append(m.Sections, section)

@@ -29,6 +29,8 @@ const (
 	doApply  = "apply"
 	doMerge  = "merge"
 	doCreate = "create"
+	doYAML   = "yaml" // the form goes on as text
+	doForm   = "form" // and the other way round
 	sure     = "-sure"
 )
 
@@ -45,18 +47,20 @@ type draft struct {
 	picks  map[string]string
 	// doc is the text once it was read.
 	doc *manifest.Doc
+	// form is set where the text is edited by a form.
+	form *formDraft
 }
 
 // isEditor says whether a path is that of a form that carries a whole object.
 func isEditor(r *http.Request) bool {
-	return r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/clusters/") && (strings.HasSuffix(r.URL.Path, "/edit") || strings.HasSuffix(r.URL.Path, "/new"))
+	return r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/clusters/") && (strings.HasSuffix(r.URL.Path, "/edit") || strings.HasSuffix(r.URL.Path, "/new") || strings.HasSuffix(r.URL.Path, "/form"))
 }
 
 func parseDraft(r *http.Request) (*draft, error) {
-	if err := r.ParseMultipartForm(maxEditBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	f, files, err := editInput(r)
+	if err != nil {
 		return nil, err
 	}
-	f := r.PostForm
 	d := &draft{target: targetOf(r), do: f.Get("do"), uid: f.Get("uid"), rv: f.Get("rv"), picks: map[string]string{}}
 	d.do, d.sure = strings.CutSuffix(d.do, sure)
 	d.text = strings.ReplaceAll(f.Get("text"), "\r\n", "\n")
@@ -70,6 +74,9 @@ func parseDraft(r *http.Request) (*draft, error) {
 		return nil, badInput("bad_request", nil)
 	}
 	d.base = base
+	if strings.HasSuffix(r.URL.Path, "/form") {
+		d.form = readForm(f, files)
+	}
 	return d, nil
 }
 
@@ -140,8 +147,19 @@ func (s *Server) saveObject(w http.ResponseWriter, r *http.Request) error {
 	if d.doc, err = s.manifests.Read([]byte(d.text)); err != nil {
 		return s.showRefused(w, r, d, m, err)
 	}
-	if d.do == doMerge {
+	if d.form != nil {
+		if done, err := s.applyForm(w, r, d, m); done || err != nil {
+			return err
+		}
+	}
+	switch d.do {
+	case doMerge:
 		return s.mergeDraft(w, r, d, m)
+	case doYAML, doForm:
+		if d.form = nil; d.do == doForm {
+			d.form = &formDraft{}
+		}
+		return s.showEditor(w, r, http.StatusOK, d, m)
 	}
 	if d.do == doCreate {
 		d.create = true
@@ -284,7 +302,7 @@ func (p presenter) editErrors(doc *manifest.Doc, e *kube.Error) []views.EditErro
 func (s *Server) showGone(w http.ResponseWriter, r *http.Request, d *draft, m *views.Editor) error {
 	p := s.presenter(r)
 	m.Anew = s.may(r, request(clusterOf(r).Name(), access.VerbCreate, kindOf(r), d.namespace, d.name))
-	m.Notice = &views.EditNotice{Tone: ui.ToneBad, Title: p.loc.T("edit.gone", "Kind", kindOf(r).Name, "Name", d.name), Detail: p.loc.T("edit.gone_what")}
+	m.Notice = &views.EditNotice{Tone: ui.ToneBad, Title: p.loc.T("edit.gone", "Kind", kindOf(r).Name, "Name", d.name), Detail: p.loc.T(d.words("conflict.gone_what"))}
 	return s.showEditor(w, r, http.StatusNotFound, d, m)
 }
 
@@ -294,6 +312,12 @@ func (s *Server) showEditor(w http.ResponseWriter, r *http.Request, status int, 
 	if err != nil {
 		return err
 	}
+	if d.form != nil {
+		if err := s.fillForm(r, d, m); err != nil {
+			return err
+		}
+	}
+	m.FormToo = d.form == nil && !m.Create
 	m.Text = d.text
 	m.Hidden = []ui.Pair{{Key: "base", Value: packed}, {Key: "uid", Value: d.uid}, {Key: "rv", Value: d.rv}}
 	return s.show(w, r, status, views.Page{
@@ -328,6 +352,17 @@ func nameIn(tree map[string]any) string {
 	return name
 }
 
+// mayEdit says whether editing an object is offered: to those who may, where the cluster lets Tiga.
+func (s *Server) mayEdit(r *http.Request, k *kinds.Kind, t target) bool {
+	c := clusterOf(r)
+	if k.Fixed || !s.may(r, request(c.Name(), access.VerbUpdate, k, t.namespace, t.name)) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), rightsBudget)
+	defer cancel()
+	return c.Lets(ctx, kube.Right{Verb: "update", Group: k.GVR.Group, Resource: k.GVR.Resource, Namespace: t.namespace}, t.name) != kube.Denied
+}
+
 // writeActions are the links to an object's editor and to a copy of it, for those who may use them.
 func (s *Server) writeActions(r *http.Request, k *kinds.Kind, t target) []ui.Action {
 	c, p := clusterOf(r), s.presenter(r)
@@ -335,8 +370,8 @@ func (s *Server) writeActions(r *http.Request, k *kinds.Kind, t target) []ui.Act
 		return nil
 	}
 	var out []ui.Action
-	if s.may(r, request(c.Name(), access.VerbUpdate, k, t.namespace, t.name)) {
-		out = append(out, ui.Action{ID: "edit", Text: p.loc.T("edit.edit"), Href: objectPath(c.ID(), k, t.namespace, t.name) + "/edit"})
+	if s.mayEdit(r, k, t) {
+		out = append(out, p.formAction(k, objectPath(c.ID(), k, t.namespace, t.name))...)
 	}
 	if s.may(r, request(c.Name(), access.VerbCreate, k, t.namespace, "")) {
 		out = append(out, ui.Action{ID: "copy", Text: p.loc.T("edit.copy"), Href: query{"from": {t.namespace + "/" + t.name}}.at(kindPath(c.ID(), k) + "/new")})

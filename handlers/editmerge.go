@@ -50,9 +50,9 @@ func (s *Server) showConflict(w http.ResponseWriter, r *http.Request, d *draft, 
 			Path: c.Path, Base: orNothing(c.Base), Theirs: orNothing(c.Theirs), Mine: orNothing(c.Mine), Chosen: d.picks[c.Path],
 		})
 	}
-	m.Notice = &views.EditNotice{Tone: ui.ToneWarn, Title: p.loc.T("edit.conflict.notice"), Detail: p.loc.T("edit.conflict.what")}
+	m.Notice = &views.EditNotice{Tone: ui.ToneWarn, Title: p.loc.T("edit.conflict.notice"), Detail: p.loc.T(d.words("conflict.what"))}
 	if live.UID != d.uid {
-		m.Notice.Detail = p.loc.T("edit.conflict.replaced")
+		m.Notice.Detail = p.loc.T(d.words("conflict.replaced"))
 	}
 	return s.showEditor(w, r, http.StatusConflict, d, m)
 }
@@ -94,7 +94,7 @@ func (s *Server) mergeDraft(w http.ResponseWriter, r *http.Request, d *draft, m 
 	}
 	p := s.presenter(r)
 	d.text, d.base, d.uid, d.rv = string(text), live.Tree, live.UID, live.ResourceVersion
-	m.Notice = &views.EditNotice{Tone: ui.ToneOK, Title: p.loc.T("edit.conflict.merged"), Detail: p.loc.T("edit.conflict.merged_what")}
+	m.Notice = &views.EditNotice{Tone: ui.ToneOK, Title: p.loc.T(d.words("conflict.merged")), Detail: p.loc.T("edit.conflict.merged_what")}
 	entries := diff.Trees(live.Tree, merged, diff.Options{})
 	m.Diff = &views.EditDiff{Entries: editEntries(entries)}
 	return s.showEditor(w, r, http.StatusOK, d, m)

@@ -131,6 +131,18 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/pods/shop/web-1/edit", "text=x&do=apply", "303 404 403 422 422 422 403 403"},
 			{p + "/pods/pay/bank-1/edit", "text=x&do=apply", "303 404 403 404 422 422 403 403"},
 		},
+		"GET " + object + "/form": {
+			{p + "/pods/shop/web-1/form", "", "     303 404 403 200 200 200 403 403"},
+			{p + "/pods/pay/bank-1/form", "", "     303 404 403 404 200 200 403 403"},
+		},
+		"POST " + object + "/form": {
+			{p + "/pods/shop/web-1/form", "text=[&do=apply", "303 404 403 422 422 422 403 403"},
+			{p + "/pods/pay/bank-1/form", "text=[&do=apply", "303 404 403 404 422 422 403 403"},
+		},
+		"GET " + object + "/download": {
+			{p + "/configmaps/shop/none/download?key=a", "", "303 404 404 404 404 404 404 404"},
+			{p + "/pods/shop/web-1/download?key=a", "", "     303 404 404 404 404 404 404 404"},
+		},
 		"GET " + object: {
 			{p + "/pods/shop/web-1", "", "  303 404 200 200 200 200 200 200"},
 			{p + "/pods/pay/bank-1", "", "  303 404 200 404 200 200 200 200"},

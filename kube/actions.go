@@ -226,6 +226,8 @@ type DeleteOptions struct {
 	Propagation Propagation
 	// Grace is the time in seconds that the object has to end; nil is its own.
 	Grace *int64
+	// DryRun asks the API server whether it would, admission included, and deletes nothing.
+	DryRun bool
 }
 
 // Delete deletes one object. The permit is for VerbDelete on the object.
@@ -235,6 +237,9 @@ func (c *Cluster) Delete(ctx context.Context, permit access.Permit, k *kinds.Kin
 		return Change{}, err
 	}
 	opts := &metav1.DeleteOptions{GracePeriodSeconds: o.Grace}
+	if o.DryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
 	switch p := metav1.DeletionPropagation(o.Propagation); o.Propagation {
 	case PropagateDefault:
 	case PropagateBackground, PropagateForeground, PropagateOrphan:

@@ -58,6 +58,10 @@ func deploymentState(d *appsv1.Deployment) State {
 	return in(StatePaused, d.Spec.Paused) | in(StateFirst, revision == "" || revision == "1")
 }
 
+// unchanged is the state of a StatefulSet or a DaemonSet: one whose specification has never been written again has one
+// revision. Whether one that was written has another stands in its revisions, not in it.
+func unchanged(o metav1.Object) State { return in(StateFirst, o.GetGeneration() == 1) }
+
 func replicaSetState(r *appsv1.ReplicaSet) State {
 	return in(StateOwned, metav1.GetControllerOf(r) != nil)
 }

@@ -41,7 +41,8 @@ var appsKinds = []*Kind{
 	},
 		Reads[appsv1.StatefulSet]{
 			Status: statefulSetStatus, Refs: statefulSetRefs, Detail: statefulSetDetail,
-			Pods: func(s *appsv1.StatefulSet) PodsOf { return selected(s.Spec.Selector) },
+			State: func(s *appsv1.StatefulSet) State { return unchanged(s) },
+			Pods:  func(s *appsv1.StatefulSet) PodsOf { return selected(s.Spec.Selector) },
 		},
 		ColumnOf[appsv1.StatefulSet]{Column{ID: "ready", Form: FormRatio}, func(s *appsv1.StatefulSet) Cell {
 			return readyCell(s.Status.ReadyReplicas, wanted(s.Spec.Replicas))
@@ -62,6 +63,7 @@ var appsKinds = []*Kind{
 		Actions: []Action{ActionRestart, ActionUndo},
 	},
 		Reads[appsv1.DaemonSet]{
+			State:  func(d *appsv1.DaemonSet) State { return unchanged(d) },
 			Status: daemonSetStatus,
 			Refs:   func(d *appsv1.DaemonSet) []Ref { return templateRefs(d.Namespace, &d.Spec.Template.Spec) },
 			Detail: daemonSetDetail,

@@ -158,7 +158,7 @@
   function bringScripts() {
     const page = find("[data-scripts]");
     if (!page) return;
-    for (const href of page.dataset.styles.split(" ")) {
+    for (const href of (page.dataset.styles?.split(" ") ?? [])) {
       if (find(`link[href="${CSS.escape(href)}"]`)) continue;
       const link = document.createElement("link");
       link.rel = "stylesheet";

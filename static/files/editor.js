@@ -9,9 +9,6 @@
   ace.config.set("loadWorkerFromBlob", false);
   let editor = null;
   let field = null;
-  let dirtyAtStart = false;
-  let sending = false;
-  const dirty = () => field?.isConnected && !sending && (dirtyAtStart || field.value !== field.defaultValue);
 
   // --- What the cluster says about fields ---------------------------------------------------------------------
   const known = new Map();
@@ -80,8 +77,6 @@
     if (!next || next === field) return;
     editor?.destroy();
     field = next;
-    sending = false;
-    dirtyAtStart = !!find("#edit-notice, .sure, #edit-errors");
     const host = find("[data-editor-host]");
     host.setAttribute("data-js-on", "");
     field.setAttribute("data-js-hidden", "");
@@ -116,7 +111,6 @@
       const at = editor.getCursorPosition();
       sessionStorage.setItem("tiga-cursor", `${location.pathname} ${at.row} ${at.column}`);
     }
-    sending = true;
   });
   document.addEventListener("click", (e) => {
     const line = e.target.closest?.("[data-line]");
@@ -125,20 +119,6 @@
       editor.gotoLine(Number(line.dataset.line), Math.max(0, Number(line.dataset.column) - 1), false);
       editor.focus();
     }
-  });
-  // A link that htmx would follow leaves the page without the browser's asking.
-  document.addEventListener("click", (e) => {
-    const link = e.target.closest?.("a[href]");
-    if (!link || link.target || link.getAttribute("href").startsWith("#") || e.ctrlKey || e.metaKey || e.shiftKey || !dirty()) return;
-    if (!window.confirm(find("[data-editor]").dataset.unsaved)) {
-      e.preventDefault();
-      e.stopImmediatePropagation();
-      return;
-    }
-    sending = true;
-  }, true);
-  addEventListener("beforeunload", (e) => {
-    if (dirty()) e.preventDefault();
   });
   document.addEventListener("htmx:after:swap", start);
   window.tigaEditor = start;

@@ -895,6 +895,9 @@ func fieldNotes(f Field) templ.Component {
 	})
 }
 
+// ElementID is the id of the field's control.
+func (f Field) ElementID() string { return f.id() }
+
 func (f Field) id() string {
 	if f.ID != "" {
 		return elementID(f.ID)
