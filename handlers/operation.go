@@ -90,7 +90,7 @@ func (s *Server) begin(r *http.Request, e db.Event, o db.NewOperation, do task) 
 	c := clusterOf(r)
 	o.ClusterID, o.ClusterName, o.Owner, o.Limit, o.Now = c.ID(), c.Name(), s.undertakings.owner, operationsAtOnce, s.now().UnixMicro()
 	o.ActorID, o.ActorName = e.ActorID, e.Actor
-	// A form that is sent twice, or by two people, drains the node once.
+	// A form that is sent twice, or by two people, begins one.
 	s.undertakings.begin.Lock()
 	defer s.undertakings.begin.Unlock()
 	if id, err := s.underWayAlready(r.Context(), o); id != "" || err != nil {
@@ -132,14 +132,15 @@ func (s *Server) begin(r *http.Request, e db.Event, o db.NewOperation, do task) 
 	return u.id, nil
 }
 
-// underWayAlready finds an operation of the same kind on the same object that is not over.
+// underWayAlready finds an operation of the same kind on the same object that is not over. Applying is about no object: there
+// it is one, over or not, that the same person began by the same form, whose token is in the parameters.
 func (s *Server) underWayAlready(ctx context.Context, o db.NewOperation) (id string, err error) {
-	if o.Name == "" {
-		return "", nil
-	}
 	rows, err := s.store.Read().OperationsOfCluster(ctx, o.ClusterID, operationsShown)
 	for _, row := range rows {
-		if underWay(row.State) && row.Kind == o.Kind && row.Resource == o.Resource && row.Name == o.Name {
+		if o.Name == "" && row.Kind == o.Kind && row.ActorID == o.ActorID && sameForm(row.Parameters, o.Parameters) {
+			return row.ID, nil
+		}
+		if o.Name != "" && underWay(row.State) && row.Kind == o.Kind && row.Resource == o.Resource && row.Name == o.Name {
 			return row.ID, nil
 		}
 	}
