@@ -221,7 +221,8 @@ func TestApplyConflicts(t *testing.T) {
 	text := configMapText("", "settings", "mine") + "  other: mine\n"
 	r, form := v.check(http.StatusOK, text)
 	r.want(http.StatusOK, "In 1 document others have set fields", "data.key", "Leave to helm", "theirs")
-	key, other := "own:configmaps/shop/settings:.data.key", "own:configmaps/shop/settings:.data.other"
+	doc := &applyDoc{kind: mustKind(t, "configmaps"), namespace: "shop", name: "settings"}
+	key, other := ownName(doc, ".data.key"), ownName(doc, ".data.other")
 	if n := len(elements(r.doc(), "input", "name", key)); n != 2 {
 		t.Fatalf("%d choices for a field", n)
 	}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
@@ -411,12 +412,18 @@ func refusalOf(e *kube.Error) kinds.Message {
 	return m
 }
 
+// ownName is the name that the choice of a field has in a form. A path has quotes, which browsers change in such names.
+func ownName(d *applyDoc, field string) string {
+	return "own:" + base64.RawURLEncoding.EncodeToString([]byte(choiceKey(d.kind.ID(), d.namespace, d.name, field)))
+}
+
 // picksOf reads the choices of a form.
 func picksOf(form map[string][]string) map[string]string {
 	out := map[string]string{}
 	for key, values := range form {
-		if field, ok := strings.CutPrefix(key, "own:"); ok && len(values) > 0 {
-			out[field] = values[0]
+		packed, ok := strings.CutPrefix(key, "own:")
+		if field, err := base64.RawURLEncoding.DecodeString(packed); ok && err == nil && len(values) > 0 {
+			out[string(field)] = values[0]
 		}
 	}
 	return out

@@ -126,7 +126,7 @@ func (p presenter) applyConflict(in *applyInput, d *applyDoc, f kube.FieldConfli
 		owner += " (" + f.Subresource + ")"
 	}
 	return views.ApplyConflict{
-		Name: "own:" + choiceKey(d.kind.ID(), d.namespace, d.name, f.Field), Field: diffPath(f.Field), Owner: owner,
+		Name: ownName(d, f.Field), Field: diffPath(f.Field), Owner: owner,
 		Mine: orNothing(f.Mine), Live: orNothing(f.Live), Choice: d.pick(in, f.Field), Fixed: f.Fixed,
 	}
 }

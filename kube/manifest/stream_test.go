@@ -20,21 +20,21 @@ func TestReadStream(t *testing.T) {
 		names []string
 		lines []int
 	}{
-		"one":        {object("a"), []string{"a"}, []int{1}},
-		"two":        {object("a") + "---\n" + object("b"), []string{"a", "b"}, []int{1, 6}},
-		"windows":    {strings.ReplaceAll(object("a")+"---\n"+object("b"), "\n", "\r\n"), []string{"a", "b"}, []int{1, 6}},
-		"empty ones": {"---\n# nothing\n---\n\n---\n" + object("a") + "---\n---\n# the end\n---\n", []string{"a"}, []int{6}},
-		"null":       {"null\n---\n" + object("a") + "---\n~\n", []string{"a"}, []int{3}},
-		"dots":       {object("a") + "...\n" + object("b") + "...\n---\n" + object("c"), []string{"a", "b", "c"}, []int{1, 6, 12}},
-		"directive":  {"%YAML 1.1\n---\n" + object("a"), []string{"a"}, []int{3}},
-		"on a line":  {"--- {apiVersion: v1, kind: A, metadata: {name: a}}\n--- # b\n" + object("b"), []string{"a", "b"}, []int{1, 3}},
-		"no newline": {object("a") + "---\n" + strings.TrimSuffix(object("b"), "\n"), []string{"a", "b"}, []int{1, 6}},
+		"one":                     {object("a"), []string{"a"}, []int{1}},
+		"two":                     {object("a") + "---\n" + object("b"), []string{"a", "b"}, []int{1, 6}},
+		"windows":                 {strings.ReplaceAll(object("a")+"---\n"+object("b"), "\n", "\r\n"), []string{"a", "b"}, []int{1, 6}},
+		"empty ones":              {"---\n# nothing\n---\n\n---\n" + object("a") + "---\n---\n# the end\n---\n", []string{"a"}, []int{6}},
+		"null":                    {"null\n---\n" + object("a") + "---\n~\n", []string{"a"}, []int{3}},
+		"dots":                    {object("a") + "...\n" + object("b") + "...\n---\n" + object("c"), []string{"a", "b", "c"}, []int{1, 6, 12}},
+		"directive":               {"%YAML 1.1\n---\n" + object("a"), []string{"a"}, []int{3}},
+		"on a line":               {"--- {apiVersion: v1, kind: A, metadata: {name: a}}\n--- # b\n" + object("b"), []string{"a", "b"}, []int{1, 3}},
+		"no newline":              {object("a") + "---\n" + strings.TrimSuffix(object("b"), "\n"), []string{"a", "b"}, []int{1, 6}},
 		"a dash too many is none": {object("a") + "data:\n  k: |\n    ----\n    --- not at the edge\n---\n" + object("b"), []string{"a", "b"}, []int{1, 10}},
-		"JSON": {"{\"apiVersion\":\"v1\",\"kind\":\"A\",\"metadata\":{\"name\":\"a\"}}\n{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"A\",\n\t\"metadata\": {\"name\": \"b\"}\n}\n", []string{"a", "b"}, []int{1, 2}},
-		"JSON behind a comment": {object("x") + "---\n# b.json\n{\n\t\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"name\": \"b\"}}\n", []string{"x", "b"}, []int{1, 7}},
-		"a flow mapping": {"{apiVersion: v1, kind: A, metadata: {name: a}}\n", []string{"a"}, []int{1}},
-		"a list":         {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n  metadata: {name: a}\n- kind: List\n  apiVersion: v1\n  items:\n  - {kind: A, apiVersion: v1, metadata: {name: b}}\n---\n" + object("c"), []string{"a", "b", "c"}, []int{4, 10, 12}},
-		"no list":        {"apiVersion: x/v1\nkind: A\nmetadata: {name: a}\nitems: [1]\n", []string{"a"}, []int{1}},
+		"JSON":                    {"{\"apiVersion\":\"v1\",\"kind\":\"A\",\"metadata\":{\"name\":\"a\"}}\n{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"A\",\n\t\"metadata\": {\"name\": \"b\"}\n}\n", []string{"a", "b"}, []int{1, 2}},
+		"JSON behind a comment":   {object("x") + "---\n# b.json\n{\n\t\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"name\": \"b\"}}\n", []string{"x", "b"}, []int{1, 7}},
+		"a flow mapping":          {"{apiVersion: v1, kind: A, metadata: {name: a}}\n", []string{"a"}, []int{1}},
+		"a list":                  {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n  metadata: {name: a}\n- kind: List\n  apiVersion: v1\n  items:\n  - {kind: A, apiVersion: v1, metadata: {name: b}}\n---\n" + object("c"), []string{"a", "b", "c"}, []int{4, 10, 12}},
+		"no list":                 {"apiVersion: x/v1\nkind: A\nmetadata: {name: a}\nitems: [1]\n", []string{"a"}, []int{1}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -88,13 +88,13 @@ func TestReadStreamRefuses(t *testing.T) {
 		text, id string
 		document int
 	}{
-		"nothing":      {"", "manifest.empty", 0},
-		"comments":     {"# a\n---\n# b\n", "manifest.empty", 0},
-		"too large":    {strings.Repeat("# a\n", MaxStream/4+1), "manifest.stream_too_large", 0},
-		"too many":     {strings.Repeat("---\n"+object("a"), MaxDocuments+1), "manifest.too_many_documents", MaxDocuments + 1},
+		"nothing":            {"", "manifest.empty", 0},
+		"comments":           {"# a\n---\n# b\n", "manifest.empty", 0},
+		"too large":          {strings.Repeat("# a\n", MaxStream/4+1), "manifest.stream_too_large", 0},
+		"too many":           {strings.Repeat("---\n"+object("a"), MaxDocuments+1), "manifest.too_many_documents", MaxDocuments + 1},
 		"too many in a list": {"kind: List\nitems:\n" + strings.Repeat("- {kind: A, apiVersion: v1}\n", MaxDocuments+1), "manifest.too_many_documents", MaxDocuments + 1},
-		"one too large": {object("a") + "---\n" + object("b") + "data:\n  k: " + strings.Repeat("x", MaxSize+1) + "\n", "manifest.too_large", 2},
-		"too many parts": {strings.Repeat("---\na: ["+strings.Repeat("1,", 90_000)+"1]\n", 5), "manifest.too_many", 4},
+		"one too large":      {object("a") + "---\n" + object("b") + "data:\n  k: " + strings.Repeat("x", MaxSize+1) + "\n", "manifest.too_large", 2},
+		"too many parts":     {strings.Repeat("---\na: ["+strings.Repeat("1,", 90_000)+"1]\n", 5), "manifest.too_many", 4},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -30,7 +30,9 @@ func applies(e Env) []Story {
 	conflict := ui.Status{Word: e.w("Conflict", "冲突"), Tone: ui.ToneWarn}
 	refused := ui.Status{Word: e.w("Refused", "被拒绝"), Tone: ui.ToneBad}
 	barred := ui.Status{Word: e.w("Left out", "不提交"), Tone: ui.ToneBad}
-	there := func(name, ns string) ui.Link { return ui.Link{Text: name, Note: ns, Href: e.Mount + "detail-deployment"} }
+	there := func(name, ns string) ui.Link {
+		return ui.Link{Text: name, Note: ns, Href: e.Mount + "detail-deployment"}
+	}
 	diff := &views.EditDiff{
 		Entries: []views.EditEntry{{Op: "changed", Path: "spec.replicas", Before: "3", After: "5"}, {Op: "added", Path: "metadata.labels[app.kubernetes.io/part-of]", After: "shop"}},
 		Pairs: []views.EditPair{
