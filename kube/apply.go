@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,27 +77,33 @@ func (c *Cluster) Apply(ctx context.Context, permit access.Permit, k *kinds.Kind
 	}
 	agent := c.agent(permit)
 	ctx = withFlags(ctx, flags{bulk: true})
-	before, err := c.conn.getTree(ctx, k, namespace, t.name, agent)
-	if err != nil && (classify(err).Kind != KindNotFound || !o.MayCreate) {
+	read := func() (map[string]any, error) {
+		before, err := c.conn.getTree(ctx, k, namespace, t.name, agent)
+		if err != nil && classify(err).Kind == KindNotFound && o.MayCreate {
+			return nil, nil // it will be there afterwards
+		}
+		return before, err
+	}
+	var before map[string]any
+	var err error
+	// A dry run changes nothing, so that the object can be read meanwhile, where nothing of it goes into what is sent.
+	aside := o.DryRun && o.MayCreate && !isSecret(k)
+	wait := func() error { return nil }
+	if aside {
+		var reading sync.WaitGroup
+		var failed error
+		reading.Go(func() { before, failed = read() })
+		wait = func() error {
+			reading.Wait()
+			return failed
+		}
+	} else if before, err = read(); err != nil {
 		return Applied{}, c.wrap(err, t)
 	}
-	body, causes := applied(k, namespace, tree, before, o)
-	if len(causes) > 0 {
-		return Applied{}, c.refusedFields(t, causes)
+	after, said, body, err := c.applyOver(ctx, k, t, tree, before, agent, o)
+	if failed := wait(); failed != nil {
+		return Applied{}, c.wrap(failed, t)
 	}
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return Applied{}, c.wrap(err, t)
-	}
-	client, err := c.conn.clientFor(clientKey{k.GVR.GroupVersion(), true})
-	if err != nil {
-		return Applied{}, c.wrap(err, t)
-	}
-	r := client.Patch(types.ApplyPatchType).NamespaceIfScoped(namespace, k.Namespaced).Resource(k.GVR.Resource).Name(t.name)
-	if o.Force {
-		r = r.Param("force", "true")
-	}
-	after, said, err := c.conn.send(ctx, r, raw, agent, o.DryRun)
 	if err != nil {
 		err = c.refusedWrite(err, t, k, body, before)
 		if e := (*Error)(nil); errors.As(err, &e) && len(e.Conflicts) > 0 {
@@ -105,6 +112,28 @@ func (c *Cluster) Apply(ctx context.Context, permit access.Permit, k *kinds.Kind
 		return Applied{}, err
 	}
 	return Applied{changed(k, before, after, said), before == nil}, nil
+}
+
+// applyOver sends a document; before is the object as it is, nil where nothing of it is needed.
+func (c *Cluster) applyOver(ctx context.Context, k *kinds.Kind, t target, tree, before map[string]any, agent string, o ApplyOptions) (after map[string]any, said []string, body map[string]any, err error) {
+	body, causes := applied(k, t.namespace, tree, before, o)
+	if len(causes) > 0 {
+		return nil, nil, body, c.refusedFields(t, causes)
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, nil, body, err
+	}
+	client, err := c.conn.clientFor(clientKey{k.GVR.GroupVersion(), true})
+	if err != nil {
+		return nil, nil, body, err
+	}
+	r := client.Patch(types.ApplyPatchType).NamespaceIfScoped(t.namespace, k.Namespaced).Resource(k.GVR.Resource).Name(t.name)
+	if o.Force {
+		r = r.Param("force", "true")
+	}
+	after, said, err = c.conn.send(ctx, r, raw, agent, o.DryRun)
+	return after, said, body, err
 }
 
 // applied is what is sent of a document.
