@@ -105,7 +105,7 @@ func TestApplyingInABrowser(t *testing.T) {
 	b.looks("apply-checked")
 	b.press("apply")
 	said := b.ended()
-	if !strings.Contains(said, "5 documents of 6 were applied") || !strings.Contains(said, "70000") {
+	if !strings.Contains(said, "5 of 6 documents applied") || !strings.Contains(said, "70000") {
 		t.Errorf("the operation says %s", said)
 	}
 	b.looks("apply-ended")

@@ -147,7 +147,7 @@ func TestApplyLeavesOutWhatCannotBeSent(t *testing.T) {
 		"There is no namespace nowhere", "not serve Deployment at apps/v1beta9", "would be refused or left out", "Apply 2 documents")
 	path := v.post(applyPath(k.productionID), with(form, "do", "apply-sure")).want(http.StatusSeeOther).header.Get("Location")
 	k.ends(path, db.OperationFailed)
-	v.get(path).want(http.StatusOK, "1 document of 2 was applied", "Left out before it began: 8", "There is no namespace nowhere")
+	v.get(path).want(http.StatusOK, "1 of 2 documents applied", "Left out before it began: 8", "There is no namespace nowhere")
 	if k.applied("shop", "good") != "a" {
 		t.Errorf("good is %q", k.applied("shop", "good"))
 	}
@@ -169,7 +169,7 @@ func TestApplyWithOneBadDocument(t *testing.T) {
 	r.want(http.StatusOK, "1 document would be refused", "the policy says no to one")
 	path := v.post(applyPath(k.productionID), with(form, "do", "apply-sure")).want(http.StatusSeeOther).header.Get("Location")
 	k.ends(path, db.OperationFailed)
-	v.get(path).want(http.StatusOK, "the policy says no to one", "2 documents of 3 were applied")
+	v.get(path).want(http.StatusOK, "the policy says no to one", "2 of 3 documents applied")
 	if k.applied("shop", "two") != "good" {
 		t.Error("the good one was not applied")
 	}

@@ -51,6 +51,8 @@ func (a *application) run(u *undertaking) (state string, why kinds.Message) {
 	}
 	args := map[string]any{"Count": a.done, "Failed": a.failed, "Left": a.left, "Total": len(a.docs)}
 	switch {
+	case a.failed > 0 && a.left > 0:
+		return db.OperationFailed, kinds.Message{ID: "operation.why.apply_failed_left", Args: args}
 	case a.failed > 0:
 		return db.OperationFailed, kinds.Message{ID: "operation.why.apply_failed", Args: args}
 	case a.left > 0:
