@@ -146,7 +146,7 @@ func (c *call) apply() {
 		c.fail(apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", patch.GetName(), c.name)))
 		return
 	case patch.GetKind() != gvk.Kind:
-		c.fail(apierrors.NewBadRequest(fmt.Sprintf("invalid object kind: %s", patch.GetKind())))
+		c.fail(apierrors.NewBadRequest("invalid object kind: " + patch.GetKind()))
 		return
 	case c.res.namespaced && patch.GetNamespace() != "" && patch.GetNamespace() != c.namespace:
 		c.fail(apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request"))
