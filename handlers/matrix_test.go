@@ -73,6 +73,14 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/retry", "", "303 404 303 303 303 303 303 303"},
 			{s + "/retry", "", "303 404 303 404 303 303 303 303"},
 		},
+		"GET " + cluster + "/apply": {
+			{p + "/apply", "", "303 404 403 200 200 200 403 403"},
+			{s + "/apply", "", "303 404 403 404 200 200 403 403"},
+		},
+		"POST " + cluster + "/apply": {
+			{p + "/apply", "text=[&do=check", " 303 404 403 422 422 422 403 403"},
+			{p + "/apply", "do=check&text=" + url.QueryEscape(configMapText("pay", "x", "a")), "303 404 403 422 200 200 403 403"},
+		},
 		"GET " + cluster + "/operations": {
 			{p + "/operations", "", "303 404 200 200 200 200 200 200"},
 			{s + "/operations", "", "303 404 200 404 200 200 200 200"},
@@ -280,6 +288,10 @@ func rightsMatrix(k *kit) map[string][]probe {
 		},
 		"POST " + api + "/{id}/resources/nodes/{name}/drain": {
 			{apiProduction + "/resources/nodes/p-1/drain", "{}", "   401 404 403 404 422 422 403 403"},
+		},
+		"POST " + api + "/{id}/apply": {
+			{apiProduction + "/apply", `{"yaml":"["}`, "          401 404 403 400 400 400 403 403"},
+			{apiProduction + "/apply", `{"yaml":"kind: X\napiVersion: x/v1\n"}`, "401 404 403 422 422 422 403 403"},
 		},
 		"GET " + api + "/{id}/operations": {
 			{apiProduction + "/operations", "", "401 404 200 200 200 200 200 200"},

@@ -71,6 +71,7 @@ type undertaking struct {
 	event   db.Event // of the request that began it: who, from where
 	pace    pace
 	slots   chan struct{}
+	marks   marks
 
 	ctx    context.Context //nolint:containedctx // the operation's own life
 	cancel context.CancelFunc
@@ -90,7 +91,7 @@ func (s *Server) begin(r *http.Request, e db.Event, o db.NewOperation, do task) 
 	c := clusterOf(r)
 	o.ClusterID, o.ClusterName, o.Owner, o.Limit, o.Now = c.ID(), c.Name(), s.undertakings.owner, operationsAtOnce, s.now().UnixMicro()
 	o.ActorID, o.ActorName = e.ActorID, e.Actor
-	// A form that is sent twice, or by two people, drains the node once.
+	// A form that is sent twice, or by two people, begins one.
 	s.undertakings.begin.Lock()
 	defer s.undertakings.begin.Unlock()
 	if id, err := s.underWayAlready(r.Context(), o); id != "" || err != nil {
@@ -132,14 +133,15 @@ func (s *Server) begin(r *http.Request, e db.Event, o db.NewOperation, do task) 
 	return u.id, nil
 }
 
-// underWayAlready finds an operation of the same kind on the same object that is not over.
+// underWayAlready finds an operation of the same kind on the same object that is not over. Applying is about no object: there
+// it is one, over or not, that the same person began by the same form, whose token is in the parameters.
 func (s *Server) underWayAlready(ctx context.Context, o db.NewOperation) (id string, err error) {
-	if o.Name == "" {
-		return "", nil
-	}
 	rows, err := s.store.Read().OperationsOfCluster(ctx, o.ClusterID, operationsShown)
 	for _, row := range rows {
-		if underWay(row.State) && row.Kind == o.Kind && row.Resource == o.Resource && row.Name == o.Name {
+		if o.Name == "" && row.Kind == o.Kind && row.ActorID == o.ActorID && sameForm(row.Parameters, o.Parameters) {
+			return row.ID, nil
+		}
+		if o.Name != "" && underWay(row.State) && row.Kind == o.Kind && row.Resource == o.Resource && row.Name == o.Name {
 			return row.ID, nil
 		}
 	}
@@ -337,15 +339,13 @@ func (u *undertaking) kept(ctx context.Context, write func(*db.Queries) error) e
 // mark writes the state of a step, which pages show from then on. It is called before the effect and after it: an error
 // means that the effect must not happen.
 func (u *undertaking) mark(position int, state string, m kinds.Message) error {
-	ctx := u.ctx
-	if state != db.StepRunning { // what has happened is written although the operation ends
-		ctx = context.WithoutCancel(ctx)
-	}
-	err := u.kept(ctx, func(q *db.Queries) error {
-		return q.SetStep(ctx, db.StepChange{
+	ctx := context.WithoutCancel(u.ctx) // what has happened is written although the operation ends
+	err := u.ctx.Err()
+	if state != db.StepRunning || err == nil {
+		err = u.marks.keep(u, db.StepChange{
 			Operation: u.id, Owner: u.s.undertakings.owner, Position: int64(position), State: state, Message: encodeMessage(m), Now: u.s.now().UnixMicro(),
 		})
-	})
+	}
 	if err != nil {
 		u.s.log.ErrorContext(ctx, "state of a step not kept", "error", err, "operation", u.id, "step", position)
 		u.halt(kinds.Message{ID: "operation.why.store"}, true)
@@ -353,6 +353,58 @@ func (u *undertaking) mark(position int, state string, m kinds.Message) error {
 	}
 	u.s.hub.Publish(live.Operations(u.cluster.ID()))
 	return nil
+}
+
+// marks are the states of steps that wait to be written: those that come while one is being written go together, so that
+// many steps side by side do not wait for as many commits.
+type marks struct {
+	mu      sync.Mutex
+	waiting []waitingMark
+	writing bool
+}
+
+type waitingMark struct {
+	change db.StepChange
+	done   chan error
+}
+
+// keep returns when the change is committed.
+func (ms *marks) keep(u *undertaking, c db.StepChange) error {
+	mark := waitingMark{c, make(chan error, 1)}
+	ms.mu.Lock()
+	ms.waiting = append(ms.waiting, mark)
+	if !ms.writing {
+		ms.writing = true
+		go ms.write(u)
+	}
+	ms.mu.Unlock()
+	return <-mark.done
+}
+
+// write writes until nothing waits.
+func (ms *marks) write(u *undertaking) {
+	ctx := context.WithoutCancel(u.ctx)
+	for {
+		ms.mu.Lock()
+		batch := ms.waiting
+		ms.waiting = nil
+		if ms.writing = len(batch) > 0; !ms.writing {
+			ms.mu.Unlock()
+			return
+		}
+		ms.mu.Unlock()
+		err := u.kept(ctx, func(q *db.Queries) error {
+			for _, m := range batch {
+				if err := q.SetStep(ctx, m.change); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, m := range batch {
+			m.done <- err
+		}
+	}
 }
 
 // permit asks for a right anew: rights that were taken away since the operation began end it. A06

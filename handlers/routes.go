@@ -66,6 +66,8 @@ func (s *Server) routes() []route {
 		{"GET", cluster, access.EffectRead, ofCluster, s.showOverview, false},
 		{"GET", cluster + "/live", access.EffectRead, ofCluster, s.streamCluster, true},
 		{"POST", cluster + "/retry", access.EffectRead, ofCluster, s.retryCluster, false},
+		{"GET", cluster + "/apply", access.EffectRead, ofCluster, s.newApply, false},
+		{"POST", cluster + "/apply", access.EffectWrite, ofCluster, s.saveApply, false},
 		{"GET", cluster + "/operations", access.EffectRead, ofCluster, s.listOperations, false},
 		{"GET", cluster + "/operations/{operation}", access.EffectRead, ofCluster, s.showOperation, false},
 		{"POST", cluster + "/operations/{operation}/stop", access.EffectWrite, ofCluster, s.stop, false},

@@ -152,6 +152,9 @@ func (s *Server) clusterMenu(r *http.Request, at place) []views.MenuGroup {
 	menu := []views.MenuGroup{{Items: []views.MenuItem{{
 		ID: itemOverview, Text: p.loc.T("menu.overview"), Href: clusterPath(c.ID()), Current: at.item == itemOverview,
 	}}}}
+	if s.appliesSomething(r) {
+		menu[0].Items = append(menu[0].Items, views.MenuItem{ID: itemApply, Text: p.loc.T("menu.apply"), Href: applyPath(c.ID()), Current: at.item == itemApply})
+	}
 	if n, ok := s.hasOperations(r); ok {
 		menu[0].Items = append(menu[0].Items, views.MenuItem{
 			ID: itemOperations, Text: p.loc.T("menu.operations"), Href: operationsPath(c.ID()), Current: at.item == itemOperations, Counted: n > 0, Count: n,

@@ -101,11 +101,24 @@ func (c *Cluster) Kind(ctx context.Context, id string) (*kinds.Kind, error) {
 		return k, nil
 	}
 	t := target{op: "find", resource: id}
+	if c.conn == nil && static != nil {
+		return static, nil // the page says itself what is wrong with the cluster
+	}
+	err := c.looked(ctx, t, schema.ParseGroupResource(id).Group)
+	if k, ok := c.Known(id); ok {
+		return k, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.absent(id, static)
+}
+
+// looked waits for the first look at what the cluster serves. It is nil when what is not known of a group is not there, and
+// else the error that keeps it from being told.
+func (c *Cluster) looked(ctx context.Context, t target, group string) error {
 	if c.conn == nil {
-		if static != nil {
-			return static, nil // the page says itself what is wrong with the cluster
-		}
-		return nil, c.ready(t)
+		return c.ready(t)
 	}
 	timer := time.NewTimer(kindWait)
 	defer timer.Stop()
@@ -113,26 +126,22 @@ func (c *Cluster) Kind(ctx context.Context, id string) (*kinds.Kind, error) {
 	case <-c.catalogue.ready:
 	case <-timer.C:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	if k, ok := c.Known(id); ok {
-		return k, nil
-	}
-	group := schema.ParseGroupResource(id).Group
 	c.catalogue.mu.Lock()
 	complete, failed, failing := c.catalogue.complete, c.catalogue.failed, c.catalogue.failing[group]
 	c.catalogue.mu.Unlock()
 	switch {
 	case complete && failing != nil:
-		return nil, &Error{
-			Kind: KindInternal, Cluster: c.Name(), Op: t.op, Resource: id, Reason: message("api_away", "Group", group), Err: failing,
+		return &Error{
+			Kind: KindInternal, Cluster: c.Name(), Op: t.op, Resource: t.resource, Reason: message("api_away", "Group", group), Err: failing,
 		}
 	case complete:
-		return nil, c.absent(id, static)
+		return nil
 	case failed != nil:
-		return nil, c.wrap(failed, t)
+		return c.wrap(failed, t)
 	}
-	return nil, &Error{Kind: KindTimeout, Cluster: c.Name(), Op: t.op, Resource: id, Reason: message("kinds_unknown")}
+	return &Error{Kind: KindTimeout, Cluster: c.Name(), Op: t.op, Resource: t.resource, Reason: message("kinds_unknown")}
 }
 
 // absent is the error of a kind that the cluster does not serve.

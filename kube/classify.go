@@ -93,7 +93,7 @@ func classifyStatus(e *Error, err error) bool {
 		e.Reason = message("not_kubernetes_status", "Code", int(s.Code))
 		return true
 	}
-	e.Causes = causesOf(s)
+	e.Causes, e.Conflicts = causesOf(s), fieldConflicts(s)
 	if s.Details != nil {
 		e.RetryAfter = int(s.Details.RetryAfterSeconds)
 	}

@@ -292,8 +292,8 @@ func (c *conn) getTree(ctx context.Context, k *kinds.Kind, namespace, name, agen
 	ctx, cancel := bounded(ctx, getTimeout)
 	defer cancel()
 	obj := &unstructured.Unstructured{}
-	err = client.Get().NamespaceIfScoped(namespace, k.Namespaced).Resource(k.GVR.Resource).Name(name).
-		SetHeader("User-Agent", agent).MaxRetries(0).Do(ctx).Into(obj)
+	r := c.paced(ctx, client.Get().NamespaceIfScoped(namespace, k.Namespaced).Resource(k.GVR.Resource).Name(name))
+	err = r.SetHeader("User-Agent", agent).MaxRetries(0).Do(ctx).Into(obj)
 	if err != nil {
 		return nil, err
 	}
@@ -334,7 +334,7 @@ func (c *conn) send(ctx context.Context, r *rest.Request, body any, agent string
 	defer cancel()
 	var heard warnings
 	obj := &unstructured.Unstructured{}
-	r = r.Param("fieldManager", fieldManager).Param("fieldValidation", metav1.FieldValidationStrict)
+	r = c.paced(ctx, r).Param("fieldManager", fieldManager).Param("fieldValidation", metav1.FieldValidationStrict)
 	if dryRun {
 		r = r.Param("dryRun", metav1.DryRunAll)
 	}
@@ -372,6 +372,8 @@ var (
 	quotaWords    = regexp.MustCompile(`exceeded quota: ([^,]+),`)
 	webhookWords  = regexp.MustCompile(`^admission webhook "([^"]+)" denied the request`)
 	unknownFields = regexp.MustCompile(`(unknown|duplicate) field "([^"]+)"`)
+	untyped       = regexp.MustCompile(`(?s)^failed to create typed patch object \([^)]*\): (.*)$`)
+	untypedField  = regexp.MustCompile(`(?m)^\s*\.?([^\s:]\S*): (.+)$`)
 	wrongType     = regexp.MustCompile(`Go struct field \w+\.([\w.]+) of type`)
 	fieldWords    = regexp.MustCompile(`\b(?:spec|metadata|data|status|rules|subjects|webhooks)(?:\.\w+|\[[^\]\s]*\])+`)
 )
@@ -383,6 +385,9 @@ func (e *Error) explain() {
 	}
 	if m := webhookWords.FindStringSubmatch(e.Server); m != nil {
 		e.Kind, e.Reason = KindInvalid, message("webhook", "Webhook", m[1])
+	}
+	if m := untyped.FindStringSubmatch(e.Server); m != nil && e.Kind == KindInternal {
+		e.mistyped(m[1])
 	}
 	if e.Kind != KindInvalid || len(e.Causes) > 0 {
 		return
@@ -402,6 +407,20 @@ func (e *Error) explain() {
 	}
 	if path := fieldWords.FindString(e.Server); path != "" {
 		e.Causes = append(e.Causes, Cause{Field: strings.TrimRight(path, "."), Message: e.Server})
+	}
+}
+
+// mistyped takes the fields out of what an API server says of an apply that does not fit the kind. It calls that an error
+// of its own, which it is not.
+func (e *Error) mistyped(text string) {
+	e.Kind, e.Reason = KindInvalid, message("fields")
+	for _, m := range untypedField.FindAllStringSubmatch(text, maxCauses) {
+		cause := Cause{Field: m[1], Message: m[2]}
+		if strings.Contains(m[2], "field not declared in schema") {
+			name := m[1][strings.LastIndexAny(m[1], ".]")+1:]
+			cause = Cause{Field: m[1], Reason: message("unknown_field", "Field", name)}
+		}
+		e.Causes = append(e.Causes, cause)
 	}
 }
 

@@ -95,6 +95,8 @@ type Error struct {
 	Server string
 	// Causes are the fields that are wrong, where the refusal names any.
 	Causes []Cause
+	// Conflicts are the fields of an apply that other managers have set to something else.
+	Conflicts []FieldConflict
 	// RetryAfter is how many seconds to wait, when the cluster said so.
 	RetryAfter int
 	Err        error

@@ -115,6 +115,8 @@ type flags struct {
 	watch bool // a stream that may stay open for ever
 	// service is a query to something behind the API server: what it answers, or does not, says nothing of the cluster.
 	service bool
+	// bulk is one of many that were asked for at once, see conn.paced.
+	bulk bool
 }
 
 type flagsKey struct{}

@@ -243,6 +243,10 @@ func (c *call) save(status int, obj runtime.Object) {
 }
 
 func (c *call) patch() {
+	if media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err == nil && isApply(media) {
+		c.apply()
+		return
+	}
 	old, ok := c.store.get(c.res, c.namespace, c.name)
 	if !ok {
 		c.fail(c.missing())

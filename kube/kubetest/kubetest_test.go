@@ -1,8 +1,10 @@
 package kubetest_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -368,5 +370,35 @@ func TestServerIsDiscovered(t *testing.T) {
 				t.Errorf("away: %v", err)
 			}
 		})
+	}
+}
+
+// A server-side apply keeps who has set what, as an API server does: a field of another manager is a conflict until it is
+// forced, and a namespace has to be there.
+func TestServerSideApply(t *testing.T) {
+	s := kubetest.New(t, kubetest.Options{Objects: []runtime.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}}})
+	cs := clientset(t, s, runtime.ContentTypeJSON)
+	s.AddAs("helm", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "a"}, Data: map[string]string{"k": "theirs"}})
+	apply := func(namespace, value string, force bool) (*corev1.ConfigMap, error) {
+		raw := `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"` + value + `"}}`
+		return cs.CoreV1().ConfigMaps(namespace).Patch(t.Context(), "a", types.ApplyPatchType, []byte(raw), metav1.PatchOptions{FieldManager: "me", Force: &force})
+	}
+	_, err := apply("default", "mine", false)
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) || !apierrors.IsConflict(err) || len(status.Status().Details.Causes) != 1 {
+		t.Fatalf("not a conflict: %v", err)
+	}
+	if c := status.Status().Details.Causes[0]; c.Type != metav1.CauseTypeFieldManagerConflict || c.Field != ".data.k" || !strings.HasPrefix(c.Message, `conflict with "helm" using v1`) {
+		t.Errorf("the cause is %+v", c)
+	}
+	got, err := apply("default", "mine", true)
+	if err != nil || got.Data["k"] != "mine" {
+		t.Fatalf("forced: %v, %v", err, got)
+	}
+	if again, err := apply("default", "mine", false); err != nil || again.ResourceVersion != got.ResourceVersion {
+		t.Errorf("the same again: %v", err)
+	}
+	if _, err := apply("away", "x", false); !apierrors.IsNotFound(err) {
+		t.Errorf("in a namespace that is not there: %v", err)
 	}
 }

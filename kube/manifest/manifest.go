@@ -37,6 +37,8 @@ type Error struct {
 	Message kinds.Message
 	// Line and Column count from 1; 0 where it is about the whole.
 	Line, Column int
+	// Document is the number of the document in a text of several, from 1; 0 in a text of one.
+	Document int
 }
 
 // Error is for logs. It has nothing of the document in it but the place.
@@ -69,7 +71,11 @@ type Doc struct {
 	// Tree is the object; numbers are int64 or float64, as JSON of Kubernetes has them.
 	Tree map[string]any
 	root *yaml.Node
+	// before is how many lines stand before it in a text of several documents.
+	before int
 }
+
+var parserWords = regexp.MustCompile(`^did not find expected (<|key|node content|',' or|'-' indicator)`)
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+)(?:, column (\d+))?: (.*)$`)
 
@@ -106,7 +112,9 @@ func marks(text []byte) (n int) {
 	return n
 }
 
-func read(text []byte) (*Doc, error) {
+func read(text []byte) (*Doc, error) { return readWith(&walker{}, text) }
+
+func readWith(w *walker, text []byte) (*Doc, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node
 	for {
@@ -135,7 +143,6 @@ func read(text []byte) (*Doc, error) {
 		}
 		more = yaml.Node{}
 	}
-	w := &walker{}
 	root := doc.Content[0]
 	v := w.value(root, 0)
 	if w.err != nil {
@@ -155,6 +162,10 @@ func syntax(err error) *Error {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Column, _ = strconv.Atoi(m[2])
 		e.Message.Args["Detail"] = m[3]
+	}
+	// What the parser finds, as against the scanner before it, counts its lines from 0.
+	if detail, _ := e.Message.Args["Detail"].(string); parserWords.MatchString(detail) {
+		e.Line++
 	}
 	return e
 }

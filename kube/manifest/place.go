@@ -28,7 +28,7 @@ func (d *Doc) Place(path string) (line, column int, ok bool) {
 	if found == nil {
 		return 0, 0, false
 	}
-	return found.Line, found.Column, true
+	return found.Line + d.before, found.Column, true
 }
 
 // Has reports whether the whole path is in the document.
