@@ -16,8 +16,8 @@ import (
 	"tiga/views/ui"
 )
 
-// maxEditBody bounds the form of an editor: the text, and what it was before, packed.
-const maxEditBody = 4 << 20
+// maxEditBody bounds the form of an editor: the text, what it was before, packed, and in a form the values and a file.
+const maxEditBody = 6 << 20
 
 // rebaseTries bounds how often a change is tried again because something was written that nobody types, such as a status.
 const rebaseTries = 3
