@@ -141,7 +141,10 @@ func TestDrainWaitsForABudgetAndGoesOnWhenItIsFreed(t *testing.T) {
 	}
 	// Two watch; what one may not see is not named.
 	other := k.as(viewer)
-	other.get(path).want(http.StatusOK, "keep-web", "Waiting")
+	eventually(t, "they see what it waits for", func() bool { // while it tries again the step is under way
+		text := other.get(path).text()
+		return strings.Contains(text, "keep-web") && strings.Contains(text, "Waiting")
+	})
 	if text := other.get(path).body; strings.Contains(text, "/stop") {
 		t.Error("a viewer is offered to stop it")
 	}
