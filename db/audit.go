@@ -91,6 +91,9 @@ type Intent struct{ row AuditEvent }
 // ID is the id of the row.
 func (i Intent) ID() string { return i.row.ID }
 
+// Row is the row itself.
+func (i Intent) Row() AuditEvent { return i.row }
+
 // Audit is the audit record: rows that can only be added, each signed together with the one before
 // it. Every process adds to a chain that no other process adds to at the same time; a chain that was
 // left behind is taken up by the next process that starts.

@@ -112,6 +112,29 @@ type Meta struct {
 	Value string
 }
 
+type ObjectChange struct {
+	ID        int64
+	ClusterID int64
+	At        int64
+	BeganAt   int64
+	Resource  string
+	Namespace string
+	Name      string
+	ObjectUID string
+	Version   string
+	Verb      string
+	Manager   string
+	ActorID   int64
+	ActorName string
+	AuditID   string
+	Reverts   int64
+	Times     int64
+	Field     string
+	Fields    int64
+	Fidelity  int64
+	Entries   []byte
+}
+
 type Operation struct {
 	ID          string
 	Kind        string

@@ -77,6 +77,7 @@ func TestEveryQueryRunsOnBothEngines(t *testing.T) {
 		t.Run("logins", func(t *testing.T) { logins(t, s) })
 		t.Run("own", func(t *testing.T) { own(t, s) })
 		t.Run("operations", func(t *testing.T) { operations(t, s) })
+		t.Run("history", func(t *testing.T) { history(t, s) })
 		t.Run("audit", func(t *testing.T) { audit(t, s) })
 		ran := map[string]bool{}
 		note := func(s *db.Store) {

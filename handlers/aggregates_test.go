@@ -26,7 +26,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"tiga/access"
+	"tiga/db"
 	"tiga/kube"
+	"tiga/kube/diff"
 	"tiga/kube/kinds"
 	"tiga/kube/kubetest"
 )
@@ -88,6 +90,18 @@ func newCanaries(t *testing.T) *canaries {
 		}
 		c.production.Add(p, aboutIt(fmt.Sprintf("%s.%d", p.Name, i), "Pod", "v1", p, c.mark, time.Second))
 	}
+	// What changed there, and that changes were missed.
+	for n, at := range []db.NewChange{
+		{Resource: "pods", Namespace: c.namespace, Name: c.mark, Verb: db.ChangeUpdate, Manager: c.mark, Field: c.mark, Fields: 1},
+		{Resource: c.custom, Namespace: c.namespace, Name: c.mark, Verb: db.ChangeDelete, Actor: c.mark},
+		{Resource: "namespaces", Name: c.namespace, Verb: db.ChangeCreate},
+		{Resource: c.mark + ".example.com", Verb: db.ChangeMissed, Fields: 3},
+		{Resource: "pods", Namespace: "shop", Name: "mine", Verb: db.ChangeUpdate, Manager: "kubectl-edit", Fields: 1},
+	} {
+		at.ClusterID, at.At, at.UID, at.Version = c.productionID, c.now().UnixMicro(), fmt.Sprint("u", n), "1"
+		c.must(packEntries(&at, []diff.Entry{{Op: diff.Changed, Path: "spec." + at.Name, Before: at.Manager, After: at.Namespace}}))
+		c.must(c.history.keep(t.Context(), c.productionID, at))
+	}
 	// What others keep, and a person with rights in shop who may see nodes and definitions as well.
 	other := c.as(admin)
 	other.post(clusterPath(c.productionID)+"/pods/views", url.Values{"name": {c.mark}, "query": {"q=" + c.mark}, "pinned": {"1"}}).want(http.StatusSeeOther)
@@ -128,6 +142,8 @@ func (c *canaries) addresses() []string {
 		one + "/widgets", one + "/pods/shop/gone", one + "/pods?page=0", one + "/pods?page=99", one + "/pods?q=/(/", one + "/pods/delete?o=shop/mine&o=shop/gone",
 		one + "/pods?q=restarts>=0", one + "/pods?q=-l+app", one + "/pods?q=!nothing", one + "/pods?q=/./", one + "/pods?f.status=CrashLoopBackOff", one + "/pods?f.status=Waiting", one + "/pods?cols=label:app&sort=label:app",
 		one + "/nodes/-/p-1", one + "/nodes/-/p-1/pods", one + "/nodes/-/p-1/events", one + "/nodes/-/p-1/describe", one + "/nodes/-/p-1/yaml", one + "/nodes/-/p-1/drain", one + "/operations", one + "/operations/none", api + "/operations", api + "/operations/none",
+		one + "/history", one + "/history?span=1h", one + "/history?ns=shop", one + "/history?kind=pods", one + "/history?who=kubectl-edit", api + "/history", api + "/history?limit=1",
+		one + "/pods/shop/mine/history", api + "/resources/pods/mine/history?namespace=shop", one + "/pods/shop/web-1/edit?revert=1", one + "/pods/new?again=2",
 		one + "/namespaces/-/shop", one + "/namespaces/-/shop/describe", one + "/pods/shop/web-1/delete", one + "/deployments.apps/shop/web/scale", one + "/deployments.apps/shop/web/pods",
 		one + "/deployments.apps/shop/web/rollout", one + "/deployments.apps/shop/web/undo", one + "/secrets/shop/mine/reveal?key=a",
 	}

@@ -223,6 +223,7 @@ func (s *Server) mountAPI(r chi.Router) []route {
 	s.writeOperations(o)
 	s.operationOperations(o)
 	s.applyOperations(o)
+	s.historyOperations(o)
 	s.openAPI = o.api.OpenAPI()
 	return append(o.rows, route{method: http.MethodGet, pattern: "/api/openapi.json", effect: access.EffectRead, who: anyone})
 }

@@ -45,6 +45,9 @@ func (s *Server) mayCreate(r *http.Request, k *kinds.Kind) error {
 
 // beginning is the text that a new object begins with.
 func (s *Server) beginning(r *http.Request, k *kinds.Kind) (string, error) {
+	if again := r.URL.Query().Get("again"); again != "" {
+		return s.again(r, again)
+	}
 	if from := r.URL.Query().Get("from"); from != "" {
 		ns, name, ok := strings.Cut(from, "/")
 		if !ok || !isSegment(ns) || !isSegment(name) {

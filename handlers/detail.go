@@ -34,6 +34,7 @@ const (
 	tabEvents   = "events"
 	tabYAML     = "yaml"
 	tabDescribe = "describe"
+	tabHistory  = "history"
 )
 
 // object is an object read for its page.
@@ -95,6 +96,9 @@ func (s *Server) showMissing(w http.ResponseWriter, r *http.Request, err error) 
 		list = query{"ns": {t.namespace}}.at(list)
 	}
 	part.Links = []ui.Link{{Text: p.loc.T("detail.to_list", "Kinds", k.Plural), Href: list}}
+	if s.hasHistory(k) {
+		part.Links = append(part.Links, ui.Link{Text: p.loc.T("history.of_missing"), Href: changesOf(c.ID(), k, t)})
+	}
 	return s.show(w, r, problem.Status, views.Page{
 		Title: part.Title, Shell: s.shell(r, place{cluster: c, kind: k}), Body: views.FailurePage(views.Failure{Status: problem.Status, Problem: *part}),
 	})
@@ -151,6 +155,9 @@ func (s *Server) objectHead(r *http.Request, o *object, current string) views.Ob
 	}
 	if of := s.eventsOf(r, o); of.err == nil {
 		add(tabEvents, len(of.rows))
+	}
+	if s.hasHistory(k) {
+		add(tabHistory, 0)
 	}
 	add(tabYAML, 0)
 	add(tabDescribe, 0)

@@ -141,10 +141,10 @@ func TestPodsOfAnObject(t *testing.T) {
 	for _, none := range []string{"/pods/shop/web-1/pods", "/pods/shop/web-1/nothing", "/pods/shop/web-1/related", "/pods/shop/web-1/logs", "/events/shop/web-1.1/events"} {
 		v.get(clusterPath(k.productionID) + none).want(http.StatusNotFound)
 	}
-	if got := tabsOf(v.get(clusterPath(k.productionID) + "/pods/shop/web-1")); got != "overview events yaml describe" {
+	if got := tabsOf(v.get(clusterPath(k.productionID) + "/pods/shop/web-1")); got != "overview events history yaml describe" {
 		t.Errorf("the tabs of a pod are %s", got)
 	}
-	if got := tabsOf(first); got != "overview pods rollout events yaml describe" {
+	if got := tabsOf(first); got != "overview pods rollout events history yaml describe" {
 		t.Errorf("the tabs of a deployment are %s", got)
 	}
 }
@@ -157,7 +157,7 @@ func TestTabsFollowRights(t *testing.T) {
 	k.grant(nobody, access.Rule{Clusters: []string{"production"}, Groups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []access.Verb{access.VerbGet, access.VerbList}})
 	v, tree := k.as(nobody), clusterPath(k.productionID)+"/deployments.apps/shop/tree"
 	page := v.get(tree).want(http.StatusOK, "the right to list events in production / shop is missing")
-	if got := tabsOf(page); got != "overview yaml describe" {
+	if got := tabsOf(page); got != "overview history yaml describe" {
 		t.Errorf("the tabs are %s", got)
 	}
 	v.get(tree+"/events").want(http.StatusForbidden, "list events")
@@ -325,7 +325,7 @@ func TestDescribeFailureIsTheTabs(t *testing.T) {
 		return kubetest.Status(500, "InternalError", "describe-canary")(w, r)
 	})
 	r := k.as(viewer).get(clusterPath(k.productionID)+"/pods/shop/web-1/describe").want(http.StatusBadGateway, "production answered with an error", "status 500")
-	if got := tabsOf(r); got != "overview events yaml describe" {
+	if got := tabsOf(r); got != "overview events history yaml describe" {
 		t.Errorf("the tabs are %s", got)
 	}
 }

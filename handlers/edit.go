@@ -90,12 +90,20 @@ func (s *Server) editObject(w http.ResponseWriter, r *http.Request) error {
 	if err := s.mayWrite(r, access.VerbUpdate, t); err != nil {
 		return err
 	}
+	if r, err = s.withRevert(r, t); err != nil {
+		return err
+	}
 	text, err := manifest.Print(live.Tree)
 	if err != nil {
 		return err
 	}
 	d := &draft{target: t, text: string(text), base: live.Tree, uid: live.UID, rv: live.ResourceVersion}
 	m := s.editor(r, d)
+	if back := revertOf(r); back != nil {
+		if err := back.begin(r, s.presenter(r), d, live, m); err != nil {
+			return err
+		}
+	}
 	return s.showEditor(w, r, http.StatusOK, d, m)
 }
 
@@ -142,6 +150,9 @@ func (s *Server) saveObject(w http.ResponseWriter, r *http.Request) error {
 	permit, err := s.permit(r, verb, k, d.namespace, d.name)
 	if err != nil {
 		return s.refused(r, err)
+	}
+	if r, err = s.withRevert(r, d.target); err != nil {
+		return err
 	}
 	m := s.editor(r, d)
 	if d.doc, err = s.manifests.Read([]byte(d.text)); err != nil {
@@ -342,7 +353,7 @@ func (s *Server) editor(r *http.Request, d *draft) *views.Editor {
 	path := objectPath(c.ID(), k, d.namespace, d.name)
 	m.Title, m.Explanation = p.loc.T("edit.title", "Kind", k.Name, "Name", d.name), p.loc.T("edit.what")
 	m.Crumbs = append(m.Crumbs, ui.Link{Text: d.name, Href: path})
-	m.Post, m.Cancel = path+"/edit", path
+	m.Post, m.Cancel = revertQuery(r).at(path+"/edit"), path
 	return m
 }
 

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -83,6 +84,8 @@ type kitConfig struct {
 	// detect lets the Prometheus of the clusters be looked for, and prometheus says where it is.
 	detect     bool
 	prometheus map[string]string
+	// history is its mode, HistoryOwn if empty.
+	history string
 }
 
 // clock is the server's. Every request of a visitor moves it on, so that rate limits never meet a test that is not
@@ -139,8 +142,11 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 	if cfg.detect {
 		keep = KeepPrometheus(store, k.clock.now, func(err error) { log.Warn("prometheus not kept", "error", err) })
 	}
+	past := NewHistory(HistoryConfig{
+		Mode: cmp.Or(cfg.history, HistoryOwn), Limits: db.ChangeLimits{Life: 7 * 24 * time.Hour, Rows: 10_000}, Store: store, Hub: k.hub, Log: log, Now: k.clock.now,
+	})
 	fleet := kube.NewFleet(context.WithoutCancel(t.Context()), kube.Config{
-		Hub: k.hub, Log: log, OnPrometheus: keep, OnHealth: KeepHealth(store, func(err error) { log.Warn("health not kept", "error", err) }),
+		Hub: k.hub, Log: log, OnPrometheus: keep, OnChanges: past.Seen(), OnHealth: KeepHealth(store, func(err error) { log.Warn("health not kept", "error", err) }),
 	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -160,7 +166,7 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 	}
 	k.Server, err = New(Config{
 		Store: store, Fleet: fleet, Hub: k.hub, Authority: access.New(), Hasher: access.NewHasher(cfg.hasher), Catalogue: catalogue,
-		Log: log, Metrics: prometheus.NewRegistry(), Site: site, TrustedProxies: cfg.proxies, InCluster: cfg.inCluster, ReadOnly: cfg.readOnly, Prometheus: cfg.prometheus, Version: "test", Now: k.clock.now,
+		Log: log, Metrics: prometheus.NewRegistry(), Site: site, TrustedProxies: cfg.proxies, InCluster: cfg.inCluster, ReadOnly: cfg.readOnly, Prometheus: cfg.prometheus, History: past, Version: "test", Now: k.clock.now,
 	})
 	if err != nil {
 		t.Fatal(err)

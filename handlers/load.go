@@ -125,7 +125,7 @@ func (s *Server) Run(ctx context.Context) {
 		case <-checkpoint.C:
 			err = s.Checkpoint(ctx)
 		case <-expire.C:
-			err = s.expire(ctx)
+			err = errors.Join(s.expire(ctx), s.history.prune(ctx, s.now()))
 		case at := <-operations:
 			err = s.announceOperations(ctx, at.Add(-2*operationsEvery))
 		}

@@ -87,6 +87,10 @@ func rightsMatrix(k *kit) map[string][]probe {
 		},
 		"GET " + cluster + "/operations/{operation}":       {{p + "/operations/none", "", "     303 404 404 404 404 404 404 404"}},
 		"POST " + cluster + "/operations/{operation}/stop": {{p + "/operations/none/stop", "", "303 404 404 404 404 404 404 403"}},
+		"GET " + cluster + "/history": {
+			{p + "/history", "", "303 404 200 200 200 200 200 200"},
+			{s + "/history", "", "303 404 200 404 200 200 200 200"},
+		},
 		"GET " + kind: {
 			{p + "/pods", "", "             303 404 200 200 200 200 200 200"},
 			{p + "/nodes", "", "            303 404 200 403 200 200 200 200"},
@@ -185,6 +189,10 @@ func rightsMatrix(k *kit) map[string][]probe {
 		"GET " + object + "/describe": {
 			{p + "/pods/shop/web-1/describe", "", "303 404 200 200 200 200 200 200"},
 			{p + "/pods/pay/bank-1/describe", "", "303 404 200 404 200 200 200 200"},
+		},
+		"GET " + object + "/history": {
+			{p + "/pods/shop/web-1/history", "", "303 404 200 200 200 200 200 200"},
+			{p + "/pods/pay/bank-1/history", "", "303 404 200 404 200 200 200 200"},
 		},
 		"GET " + object + "/drain": {
 			{p + "/nodes/-/p-1/drain", "", "    303 404 403 404 200 200 403 403"},
@@ -292,6 +300,14 @@ func rightsMatrix(k *kit) map[string][]probe {
 		"POST " + api + "/{id}/apply": {
 			{apiProduction + "/apply", `{"yaml":"["}`, "          401 404 403 400 400 400 403 403"},
 			{apiProduction + "/apply", `{"yaml":"kind: X\napiVersion: x/v1\n"}`, "401 404 403 422 422 422 403 403"},
+		},
+		"GET " + api + "/{id}/history": {
+			{apiProduction + "/history", "", "401 404 200 200 200 200 200 200"},
+			{apiOne + "/history", "", "       401 404 200 404 200 200 200 200"},
+		},
+		"GET " + api + "/{id}/resources/{resource}/{name}/history": {
+			{apiPods + "/web-1/history?namespace=shop", "", " 401 404 200 200 200 200 200 200"},
+			{apiPods + "/bank-1/history?namespace=pay", "", " 401 404 200 404 200 200 200 200"},
 		},
 		"GET " + api + "/{id}/operations": {
 			{apiProduction + "/operations", "", "401 404 200 200 200 200 200 200"},

@@ -71,6 +71,7 @@ type collector struct {
 
 	rows, hits, misses, restarts, relists, quarantined *prometheus.Desc
 	health, nodes                                      *prometheus.Desc
+	held, heldBytes, missed                            *prometheus.Desc
 	dbOpen, dbInUse, dbWait, spooled                   *prometheus.Desc
 }
 
@@ -89,6 +90,9 @@ func newCollector(s *Server) *collector {
 		quarantined: desc("tiga_cache_quarantined", "Objects put aside because they break their projection.", table...),
 		health:      desc("tiga_cluster_health", "1 for the state that the cluster is in.", "cluster", "state"),
 		nodes:       desc("tiga_cluster_nodes", "Nodes of a cluster, by readiness.", "cluster", "ready"),
+		held:        desc("tiga_history_objects", "Objects whose last state is held to see what changes.", "cluster"),
+		heldBytes:   desc("tiga_history_bytes", "Memory of these states.", "cluster"),
+		missed:      desc("tiga_history_missed_total", "Changes that came too fast to be recorded, or could not be stored.", "cluster"),
 		dbOpen:      desc("tiga_db_connections_open", "Open connections to the store."),
 		dbInUse:     desc("tiga_db_connections_in_use", "Connections to the store in use."),
 		dbWait:      desc("tiga_db_wait_seconds_total", "Time spent waiting for a connection to the store."),
@@ -99,7 +103,7 @@ func newCollector(s *Server) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rows, c.hits, c.misses, c.restarts, c.relists, c.quarantined, c.health, c.nodes, c.dbOpen, c.dbInUse, c.dbWait, c.spooled,
+		c.rows, c.hits, c.misses, c.restarts, c.relists, c.quarantined, c.health, c.nodes, c.held, c.heldBytes, c.missed, c.dbOpen, c.dbInUse, c.dbWait, c.spooled,
 	} {
 		out <- d
 	}
@@ -131,6 +135,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			counter(c.misses, float64(t.Misses), name, t.Kind)
 			counter(c.restarts, float64(t.WatchRestarts), name, t.Kind)
 			counter(c.relists, float64(t.Relists), name, t.Kind)
+		}
+	}
+	if c.s.history != nil {
+		for _, cluster := range c.s.fleet.Clusters() {
+			held := cluster.RecorderStats()
+			gauge(c.held, float64(held.Objects), cluster.Name())
+			gauge(c.heldBytes, float64(held.Bytes), cluster.Name())
+			counter(c.missed, float64(held.Missed), cluster.Name())
 		}
 	}
 	stats := c.s.store.Stats()

@@ -452,7 +452,11 @@ func (u *undertaking) intent(permit access.Permit, uid string) (db.Intent, error
 
 // settle writes how a step ended that was intended.
 func (u *undertaking) settle(intent db.Intent, change kube.Change, err error) {
-	u.s.settle(context.WithoutCancel(u.ctx), intent, u.event.RequestID, outcomeOf(changeDiff(change), err))
+	ctx := context.WithoutCancel(u.ctx)
+	u.s.settle(ctx, intent, u.event.RequestID, outcomeOf(changeDiff(change), err))
+	if err == nil {
+		u.s.history.did(ctx, intent.Row(), 0, change)
+	}
 }
 
 // current is the cluster as it is now: it is built anew when its credentials change.

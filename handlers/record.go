@@ -46,12 +46,21 @@ func (s *Server) objectEvent(r *http.Request, rec access.Record) db.Event {
 // recorded does something between its two audit rows: nothing happens unless the intent is on disk, and whatever
 // happens is told. A failure to write the outcome does not undo what was done; the next start calls it unknown.
 func (s *Server) recorded(r *http.Request, e db.Event, do func(context.Context) (diff string, err error)) error {
+	return s.recordedAs(r, e, func(ctx context.Context, _ db.Intent) (string, error) { return do(ctx) })
+}
+
+// recordedAs is recorded for what wants to know the row of the intent.
+func (s *Server) recordedAs(r *http.Request, e db.Event, do func(context.Context, db.Intent) (diff string, err error)) error {
 	intent, err := s.store.Audit().Append(r.Context(), e)
 	if err != nil {
 		return auditDown(err)
 	}
-	diff, err := do(r.Context())
-	s.settle(r.Context(), intent, e.RequestID, outcomeOf(diff, err))
+	diff, err := do(r.Context(), intent)
+	out := outcomeOf(diff, err)
+	if err == nil { // what was said of the intent is what the record shows
+		out.Message = e.Message
+	}
+	s.settle(r.Context(), intent, e.RequestID, out)
 	return err
 }
 
@@ -73,12 +82,19 @@ func (s *Server) settle(ctx context.Context, intent db.Intent, request string, o
 	}
 }
 
-// audited is recorded for a change in a cluster.
+// audited is recorded for a change in a cluster, which the history keeps as well.
 func (s *Server) audited(r *http.Request, permit access.Permit, uid string, do func(context.Context) (kube.Change, error)) error {
 	e := s.objectEvent(r, permit.Record())
 	e.ObjectUID = uid
-	return s.recorded(r, e, func(ctx context.Context) (string, error) {
+	back := revertOf(r)
+	if back != nil {
+		e.Reason, e.Message = "revert", back.message()
+	}
+	return s.recordedAs(r, e, func(ctx context.Context, intent db.Intent) (string, error) {
 		change, err := do(ctx)
+		if err == nil {
+			s.history.did(ctx, intent.Row(), back.id(), change)
+		}
 		return changeDiff(change), err
 	})
 }

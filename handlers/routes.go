@@ -71,6 +71,7 @@ func (s *Server) routes() []route {
 		{"GET", cluster + "/operations", access.EffectRead, ofCluster, s.listOperations, false},
 		{"GET", cluster + "/operations/{operation}", access.EffectRead, ofCluster, s.showOperation, false},
 		{"POST", cluster + "/operations/{operation}/stop", access.EffectWrite, ofCluster, s.stop, false},
+		{"GET", cluster + "/history", access.EffectRead, ofCluster, s.listChanges, false},
 
 		// One kind, one object.
 		{"GET", kind, access.EffectRead, ofKind, s.listObjects, false},
@@ -90,6 +91,7 @@ func (s *Server) routes() []route {
 		{"GET", object + "/events", access.EffectRead, ofKind, s.ofObject(s.showEvents), false},
 		{"GET", object + "/yaml", access.EffectRead, ofKind, s.ofObject(s.showYAML), false},
 		{"GET", object + "/describe", access.EffectRead, ofKind, s.ofObject(s.showDescription), false},
+		{"GET", object + "/history", access.EffectRead, ofKind, s.ofObject(s.showHistory), false},
 		{"GET", object + "/reveal", access.EffectRead, ofKind, s.askReveal, false},
 		{"POST", object + "/reveal", access.EffectReveal, ofKind, s.reveal, false},
 		{"GET", object + "/edit", access.EffectRead, ofKind, s.editObject, false},

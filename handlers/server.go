@@ -63,6 +63,8 @@ type Config struct {
 	// InCluster reads the credentials of the cluster that Tiga runs in, which can be added as one of its own. Nil where it
 	// runs in none.
 	InCluster func() (kubeconfig.Context, error)
+	// History keeps what changes in the clusters; nil where that is not wanted.
+	History *History
 	// Development serves the gallery of views at /gallery.
 	Development bool
 	Version     string
@@ -91,6 +93,7 @@ type Server struct {
 	actions   map[kinds.Action]action
 	// undertakings are the operations that outlive their requests.
 	undertakings *undertakings
+	history      *History
 	cfg          Config
 	now          func() time.Time
 
@@ -114,7 +117,7 @@ func New(cfg Config) (*Server, error) {
 		store: cfg.Store, fleet: cfg.Fleet, hub: cfg.Hub, authority: cfg.Authority, hasher: cfg.Hasher,
 		catalogue: cfg.Catalogue, log: cfg.Log, site: cfg.Site, cfg: cfg, now: cfg.Now,
 		manifests: manifest.NewReader(), streams: newStreamLimit(), endless: map[string]bool{}, looks: newLooks(), actions: actions(),
-		undertakings: newUndertakings(), closing: make(chan struct{}), loaded: make(chan struct{}),
+		undertakings: newUndertakings(), history: cfg.History, closing: make(chan struct{}), loaded: make(chan struct{}),
 	}
 	s.sessions = &sessionStore{store: cfg.Store, site: cfg.Site, now: cfg.Now}
 	s.logins = guard.NewLoginLimiter(guard.LoginLimiterConfig{Store: failures{cfg.Store}, Now: cfg.Now})

@@ -160,6 +160,9 @@ func (s *Server) clusterMenu(r *http.Request, at place) []views.MenuGroup {
 			ID: itemOperations, Text: p.loc.T("menu.operations"), Href: operationsPath(c.ID()), Current: at.item == itemOperations, Counted: n > 0, Count: n,
 		})
 	}
+	if s.history != nil {
+		menu[0].Items = append(menu[0].Items, views.MenuItem{ID: itemHistory, Text: p.loc.T("menu.history"), Href: historyPath(c.ID()), Current: at.item == itemHistory})
+	}
 	all := c.Kinds()
 	for _, m := range kinds.Menus() {
 		var groups []views.MenuGroup

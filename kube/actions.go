@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,11 +21,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tiga/access"
+	"tiga/kube/diff"
 	"tiga/kube/kinds"
 )
 
-// fieldManager is who the API server says has set a field.
-const fieldManager = "tiga"
+// FieldManager is who the API server says has set a field.
+const FieldManager = "tiga"
 
 // restartedAt is the annotation that kubectl rollout restart sets too.
 const restartedAt = "kubectl.kubernetes.io/restartedAt"
@@ -37,6 +39,12 @@ type Change struct {
 	Before, After map[string]string
 	// Diff is the change as text, one field a line: "spec.replicas: 3 → 5".
 	Diff string
+	// Namespace and Name are those of the object that was changed, made or deleted.
+	Namespace, Name string
+	// Entries are the fields that changed. Whole says that they are all of them, as the API server has them; otherwise
+	// they are those of Before and After.
+	Entries []diff.Entry
+	Whole   bool
 }
 
 func newChange(m metav1.Object, before, after map[string]string) Change {
@@ -54,7 +62,43 @@ func newChange(m metav1.Object, before, after map[string]string) Change {
 		lines = append(lines, f+": "+orNone(before, f)+" → "+orNone(after, f))
 	}
 	c.Diff = strings.Join(lines, "\n")
+	c.Namespace, c.Name, c.Entries = m.GetNamespace(), m.GetName(), wordEntries(before, after)
 	return c
+}
+
+// wordEntries are single fields as entries of a comparison. Of those of a spec numbers and yes and no are read as such.
+func wordEntries(before, after map[string]string) []diff.Entry {
+	tree := func(fields map[string]string) map[string]any {
+		out := make(map[string]any, len(fields))
+		for f, text := range fields {
+			out[f] = text
+			if !strings.HasPrefix(f, "spec.") {
+				continue
+			}
+			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+				out[f] = n
+			} else if yes, err := strconv.ParseBool(text); err == nil {
+				out[f] = yes
+			}
+		}
+		return out
+	}
+	was, is := tree(before), tree(after)
+	var out []diff.Entry
+	for _, f := range slices.Sorted(maps.Keys(was)) {
+		switch v, ok := is[f]; {
+		case !ok:
+			out = append(out, diff.Entry{Op: diff.Removed, Path: f, Before: was[f]})
+		case !diff.Equal(was[f], v):
+			out = append(out, diff.Entry{Op: diff.Changed, Path: f, Before: was[f], After: v})
+		}
+	}
+	for _, f := range slices.Sorted(maps.Keys(is)) {
+		if _, ok := was[f]; !ok {
+			out = append(out, diff.Entry{Op: diff.Added, Path: f, After: is[f]})
+		}
+	}
+	return out
 }
 
 func orNone(fields map[string]string, f string) string {
@@ -112,7 +156,7 @@ func (c *Cluster) Scale(ctx context.Context, permit access.Permit, k *kinds.Kind
 		}
 		// The resource version makes the API server refuse if anything was written since the line above.
 		scale.Spec.Replicas = o.Replicas
-		err = client.Put().Namespace(namespace).Resource(k.GVR.Resource).Name(name).SubResource("scale").Param("fieldManager", fieldManager).
+		err = client.Put().Namespace(namespace).Resource(k.GVR.Resource).Name(name).SubResource("scale").Param("fieldManager", FieldManager).
 			SetHeader("User-Agent", agent).MaxRetries(0).Body(&scale).Do(ctx).Into(&scaled)
 		if apierrors.IsConflict(err) && try < scaleTries {
 			continue
@@ -183,7 +227,7 @@ func (c *Cluster) Restart(ctx context.Context, permit access.Permit, k *kinds.Ki
 	}
 	after := obj.DeepCopyObject()
 	err = client.Patch(types.StrategicMergePatchType).Namespace(namespace).Resource(k.GVR.Resource).Name(name).
-		Param("fieldManager", fieldManager).SetHeader("User-Agent", agent).MaxRetries(0).Body(patch).Do(ctx).Into(after)
+		Param("fieldManager", FieldManager).SetHeader("User-Agent", agent).MaxRetries(0).Body(patch).Do(ctx).Into(after)
 	if err != nil {
 		return Change{}, c.wrap(err, t)
 	}

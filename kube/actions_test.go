@@ -13,6 +13,7 @@ import (
 	kruntime "k8s.io/apimachinery/pkg/runtime"
 
 	"tiga/access"
+	"tiga/kube/diff"
 	"tiga/kube/kubetest"
 )
 
@@ -34,6 +35,7 @@ func TestScale(t *testing.T) {
 	want := Change{
 		UID: string(stored.UID), ResourceVersion: stored.ResourceVersion, Before: map[string]string{"spec.replicas": "3"},
 		After: map[string]string{"spec.replicas": "5"}, Diff: "spec.replicas: 3 → 5",
+		Namespace: "shop", Name: "web", Entries: []diff.Entry{{Op: diff.Changed, Path: "spec.replicas", Before: int64(3), After: int64(5)}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || *stored.Spec.Replicas != 5 {
 		t.Errorf("%d replicas, change %s", *stored.Spec.Replicas, diff)

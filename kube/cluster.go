@@ -12,6 +12,7 @@ import (
 
 	"tiga/access"
 	"tiga/kube/cache"
+	"tiga/kube/history"
 	"tiga/kube/kinds"
 	"tiga/kube/live"
 )
@@ -40,6 +41,8 @@ type Cluster struct {
 	spec   Spec
 	state  State
 	tables *cache.Tables
+	// recorder sees what changes in the tables; nil where nobody wants to know.
+	recorder *history.Recorder
 }
 
 func newCluster(cfg *Config, spec Spec) *Cluster {
@@ -87,6 +90,9 @@ func (c *Cluster) newTables(namespaces []string) *cache.Tables {
 	t.Describe = func(err error) kinds.Message { return c.describe(err) }
 	t.Namespaces = func(*kinds.Kind) []string { return namespaces }
 	t.Kind = c.Known
+	if c.recorder = c.newRecorder(); c.recorder != nil {
+		t.Observer = c.recorder
+	}
 	poke(c.catalogue.changed) // these lists know no definitions yet
 	return cache.New(c.ctx, t)
 }
@@ -108,6 +114,9 @@ func (c *Cluster) start() {
 		c.running.Go(c.watchUsage)
 		c.running.Go(c.lookForKinds)
 		c.running.Go(c.watchPrometheus)
+		if c.cfg.OnChanges != nil {
+			c.running.Go(c.watchChanges)
+		}
 	}
 }
 
@@ -120,7 +129,7 @@ func (c *Cluster) close() {
 	c.running.Wait() // before the lists, which what runs here may start
 	c.rules.close()
 	if c.conn != nil {
-		c.lists().Close()
+		tables{c.lists(), c.recording()}.Close()
 	}
 }
 

@@ -334,7 +334,7 @@ func (c *conn) send(ctx context.Context, r *rest.Request, body any, agent string
 	defer cancel()
 	var heard warnings
 	obj := &unstructured.Unstructured{}
-	r = c.paced(ctx, r).Param("fieldManager", fieldManager).Param("fieldValidation", metav1.FieldValidationStrict)
+	r = c.paced(ctx, r).Param("fieldManager", FieldManager).Param("fieldValidation", metav1.FieldValidationStrict)
 	if dryRun {
 		r = r.Param("dryRun", metav1.DryRunAll)
 	}
@@ -348,7 +348,8 @@ func changed(k *kinds.Kind, before, after map[string]any, said []string) Written
 	w := Written{Before: redacted(k, before, nil), After: redacted(k, after, before), Warnings: said}
 	w.Change = Change{
 		UID: string(m.GetUID()), ResourceVersion: m.GetResourceVersion(),
-		Diff: diff.Text(diff.Trees(w.Before, w.After, diff.Options{Leaves: true})),
+		Diff:      diff.Text(diff.Trees(w.Before, w.After, diff.Options{Leaves: true})),
+		Namespace: m.GetNamespace(), Name: m.GetName(), Entries: w.Entries(), Whole: true,
 	}
 	return w
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tiga/kube/cache"
+	"tiga/kube/history"
 	"tiga/kube/kubeconfig"
 	"tiga/kube/live"
 )
@@ -30,6 +31,9 @@ type Config struct {
 	// OnPrometheus is called after a search for a cluster's Prometheus with what it found, the zero value for nothing, from a
 	// goroutine that delays only this. Without it none is looked for.
 	OnPrometheus func(id int64, found Prometheus)
+	// OnChanges is called with what changed in a cluster, wherever it was changed, a few changes at a time, from a goroutine
+	// that delays only this. An error lets it be called again. Without it nothing is recorded.
+	OnChanges func(id int64, changes []history.Change) error
 	// AllowExec lets credential plugins run. Without it they do not, whatever was stored.
 	AllowExec bool
 	// UserAgent begins the User-Agent of every request; "tiga" if empty.

@@ -105,16 +105,17 @@ func (c *Cluster) settle(found State) {
 	limited := !slices.Equal(found.Namespaces, before.Namespaces)
 	var old interface{ Close() }
 	if limited && c.tables != nil {
-		old, c.tables = c.tables, c.newTables(found.Namespaces)
+		old = tables{c.tables, c.recorder}
+		c.tables = c.newTables(found.Namespaces)
 	}
-	tables := c.tables
+	lists := c.tables
 	c.mu.Unlock()
 
 	if old != nil {
 		c.running.Go(old.Close)
 	}
-	if back := before.Health == HealthUnavailable || before.Health == HealthError; tables != nil && back && found.Health != before.Health {
-		tables.Wake()
+	if back := before.Health == HealthUnavailable || before.Health == HealthError; lists != nil && back && found.Health != before.Health {
+		lists.Wake()
 	}
 	if !found.same(before) {
 		c.log.Info("cluster health", "health", string(found.Health), "was", string(before.Health), "reason", found.Reason.ID)

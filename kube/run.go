@@ -81,7 +81,7 @@ func (c *Cluster) Run(ctx context.Context, read, permit access.Permit, k *kinds.
 		return Change{}, c.wrap(err, t)
 	}
 	made := &unstructured.Unstructured{}
-	err = client.Post().Namespace(namespace).Resource(jobs.GVR.Resource).Param("fieldManager", fieldManager).
+	err = client.Post().Namespace(namespace).Resource(jobs.GVR.Resource).Param("fieldManager", FieldManager).
 		SetHeader("User-Agent", agent).MaxRetries(0).Body(job).Do(ctx).Into(made)
 	if apierrors.IsAlreadyExists(err) {
 		there, getErr := c.conn.whole(ctx, jobs, namespace, o.Job, agent)

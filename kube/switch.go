@@ -82,7 +82,7 @@ func (c *Cluster) Switch(ctx context.Context, permit access.Permit, k *kinds.Kin
 	}
 	after := obj.DeepCopyObject()
 	err = client.Patch(types.MergePatchType).NamespaceIfScoped(namespace, k.Namespaced).Resource(k.GVR.Resource).Name(name).
-		Param("fieldManager", fieldManager).SetHeader("User-Agent", agent).MaxRetries(0).Body(patch).Do(ctx).Into(after)
+		Param("fieldManager", FieldManager).SetHeader("User-Agent", agent).MaxRetries(0).Body(patch).Do(ctx).Into(after)
 	if err != nil {
 		return Change{}, c.wrap(err, t)
 	}

@@ -105,7 +105,7 @@ func TestTruth(t *testing.T) {
 		t.Errorf("restart %+v, %v", change, err)
 	}
 	yaml, err := c.YAML(t.Context(), at(access.VerbGet, deployments, "nginx"), deployments, "shop", "nginx", YAMLOptions{ManagedFields: true})
-	if err != nil || !strings.Contains(string(yaml), restartedAt) || !strings.Contains(string(yaml), "manager: "+fieldManager) {
+	if err != nil || !strings.Contains(string(yaml), restartedAt) || !strings.Contains(string(yaml), "manager: "+FieldManager) {
 		t.Errorf("YAML %s, %v", yaml, err)
 	}
 

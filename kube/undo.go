@@ -144,6 +144,6 @@ func (c *conn) restore(ctx context.Context, k *kinds.Kind, obj *unstructured.Uns
 	}
 	after := &unstructured.Unstructured{}
 	err = client.Patch(types.StrategicMergePatchType).Namespace(obj.GetNamespace()).Resource(k.GVR.Resource).Name(obj.GetName()).
-		Param("fieldManager", fieldManager).SetHeader("User-Agent", agent).MaxRetries(0).Body(patch).Do(ctx).Into(after)
+		Param("fieldManager", FieldManager).SetHeader("User-Agent", agent).MaxRetries(0).Body(patch).Do(ctx).Into(after)
 	return after, err
 }

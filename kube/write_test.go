@@ -71,7 +71,7 @@ func TestUpdate(t *testing.T) {
 	if *stored.Spec.Replicas != 5 || stored.Status.Replicas != 3 || stored.Annotations[lastApplied] != `{"old":"copy"}` {
 		t.Errorf("stored %d replicas, status %d, annotations %v", *stored.Spec.Replicas, stored.Status.Replicas, stored.Annotations)
 	}
-	if diff := cmp.Diff(Change{UID: d.UID, ResourceVersion: stored.ResourceVersion, Diff: "- spec.replicas: 3\n+ spec.replicas: 5\n"}, done.Change); diff != "" {
+	if diff := cmp.Diff(Change{UID: d.UID, ResourceVersion: stored.ResourceVersion, Diff: "- spec.replicas: 3\n+ spec.replicas: 5\n", Namespace: "shop", Name: "web", Entries: done.Entries(), Whole: true}, done.Change); diff != "" {
 		t.Error(diff)
 	}
 

@@ -39,6 +39,7 @@ type serveCommand struct {
 	Store storeSettings `embed:""`
 	Log   logSettings   `embed:""`
 	Web   webSettings   `embed:""`
+	Past  pastSettings  `embed:""`
 
 	Kubeconfig            string   `help:"Kubeconfig whose contexts are imported; KUBECONFIG or ~/.kube/config by default, several separated by colons." placeholder:"FILE"`
 	AdminPassword         string   `help:"Password of the user admin on first start; without it a one-time password is printed." placeholder:"PASSWORD"`
@@ -52,6 +53,9 @@ type serveCommand struct {
 // Run serves until ctx ends, and then drains.
 func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := c.Web.check(); err != nil {
+		return err
+	}
+	if err := c.Past.check(); err != nil {
 		return err
 	}
 	log, err := c.Log.logger(std)
@@ -79,10 +83,12 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	// A change just after a page was read waits for the next signal; with this and the time to read, it is on screen within
 	// a second.
 	hub := live.New(live.Config{Interval: 800 * time.Millisecond})
+	past := handlers.NewHistory(handlers.HistoryConfig{Mode: c.Past.History, Limits: c.Past.limits(), Store: store, Hub: hub, Log: log})
 	fleet := kube.NewFleet(run, kube.Config{
 		Hub: hub, Log: log, AllowExec: c.AllowExecCredentials, UserAgent: "tiga/" + version,
 		OnHealth:     handlers.KeepHealth(store, func(err error) { log.WarnContext(run, "health not kept", "error", err) }),
 		OnPrometheus: handlers.KeepPrometheus(store, time.Now, func(err error) { log.WarnContext(run, "prometheus not kept", "error", err) }),
+		OnChanges:    past.Seen(),
 	})
 	defer func() {
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveBudget)
@@ -95,7 +101,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return settingError{setting: "--listen", problem: "cannot be listened on", err: err}
 	}
 	defer listener.Close()
-	server, err := c.server(store, fleet, hub, log, listener.Addr().String(), addresses)
+	server, err := c.server(store, fleet, hub, past, log, listener.Addr().String(), addresses)
 	if err != nil {
 		return err
 	}
@@ -125,7 +131,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 }
 
 // server wires the HTTP side together.
-func (c *serveCommand) server(store *db.Store, fleet *kube.Fleet, hub *live.Hub, log *slog.Logger, bound string, addresses map[string]string) (*handlers.Server, error) {
+func (c *serveCommand) server(store *db.Store, fleet *kube.Fleet, hub *live.Hub, past *handlers.History, log *slog.Logger, bound string, addresses map[string]string) (*handlers.Server, error) {
 	site, err := c.Web.site(bound)
 	if err != nil {
 		return nil, err
@@ -148,7 +154,7 @@ func (c *serveCommand) server(store *db.Store, fleet *kube.Fleet, hub *live.Hub,
 		Store: store, Fleet: fleet, Hub: hub, Authority: access.New(), Hasher: access.NewHasher(access.HasherConfig{}),
 		Catalogue: catalogue, Log: log, Metrics: registry, MetricsElsewhere: c.Web.MetricsListen != "", Site: site, TrustedProxies: proxies,
 		FrameAncestors: c.Web.FrameAncestors, ReadOnly: c.ReadOnly, Uploads: kubeconfig.Policy{AllowInsecure: c.AllowInsecureClusters},
-		InCluster: inCluster, Prometheus: addresses, Development: c.Development, Version: version,
+		InCluster: inCluster, Prometheus: addresses, History: past, Development: c.Development, Version: version,
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"tiga/access/redact"
 	"tiga/db"
@@ -159,6 +160,27 @@ func (s webSettings) check() error {
 		}
 	}
 	return nil
+}
+
+// pastSettings say what is recorded of changes in the clusters.
+type pastSettings struct {
+	History     string `help:"What is recorded of changes in the clusters: watch (also those made elsewhere), tiga (only those made through Tiga) or off." enum:"watch,tiga,off" default:"watch"`
+	HistoryDays int    `help:"How many days changes are kept." default:"7" placeholder:"DAYS"`
+	HistoryRows int    `help:"How many changes are kept of each cluster." default:"10000" placeholder:"ROWS"`
+}
+
+func (s pastSettings) check() error {
+	if s.HistoryDays < 1 || s.HistoryDays > 3650 {
+		return settingError{setting: "--history-days", problem: "has to be from 1 to 3650"}
+	}
+	if s.HistoryRows < 100 || s.HistoryRows > 1_000_000 {
+		return settingError{setting: "--history-rows", problem: "has to be from 100 to 1000000; to record nothing set --history=off"}
+	}
+	return nil
+}
+
+func (s pastSettings) limits() db.ChangeLimits {
+	return db.ChangeLimits{Life: time.Duration(s.HistoryDays) * 24 * time.Hour, Rows: s.HistoryRows}
 }
 
 // operatorKubeconfigs are the files that the operator named, in order: those of the flag, or those that kubectl would

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"tiga/kube/history"
 	"tiga/kube/kinds"
 )
 
@@ -21,6 +22,21 @@ type Source interface {
 	List(ctx context.Context, k *kinds.Kind, namespace string, opts metav1.ListOptions) (runtime.Object, error)
 	// Watch opens a stream that ends when ctx does.
 	Watch(ctx context.Context, k *kinds.Kind, namespace string, opts metav1.ListOptions) (watch.Interface, error)
+}
+
+// Observer sees the objects of some kinds whole, as tables read them. It must not keep a table waiting: only Begin, End,
+// Lost and objects that are listed may wait for room.
+type Observer interface {
+	// Observes says which kinds it wants. Their tables are not released.
+	Observes(k *kinds.Kind) bool
+	// Begin and End are around a complete reading of a namespace, or of all for "". contact is when the cluster was last
+	// heard from about the kind before it, zero for never.
+	Begin(k *kinds.Kind, namespace string, contact time.Time)
+	End(k *kinds.Kind, namespace string)
+	// Lost says that the kind can no longer be read there.
+	Lost(k *kinds.Kind, namespace string)
+	// See takes an object, which must not be changed.
+	See(k *kinds.Kind, namespace string, obj runtime.Object, event history.Event)
 }
 
 // Config says what tables read and how patient they are. Only Cluster and
@@ -39,6 +55,8 @@ type Config struct {
 	// speak about those of another. Without it all kinds that are known are taken
 	// to be served. It must not block.
 	Kind func(id string) (*kinds.Kind, bool)
+	// Observer sees the objects of the kinds that it wants; nil for nobody.
+	Observer Observer
 	// Namespaces says which namespaces the credential may list, for a kind that
 	// it may not list as a whole. Empty or nil means all. It is asked when a
 	// table starts and must not block.

@@ -62,6 +62,8 @@ type feed struct {
 	round     uint32    // complete readings begun
 	version   string    // resource version that the rows are at
 	contact   time.Time // with the cluster, the latest
+	heard     time.Time // the same before the complete reading that is under way
+	reading   bool      // a complete reading is under way
 	began     time.Time // the latest complete reading
 	isSettled bool      // has read or failed once
 

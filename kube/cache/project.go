@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"tiga/kube/history"
 	"tiga/kube/kinds"
 )
 
@@ -98,6 +99,7 @@ func (f *feed) put(batch []watch.Event) {
 		}
 	}
 	f.store(objects)
+	f.observe(batch)
 }
 
 // putList applies a chunk of a list as one generation.
@@ -110,7 +112,34 @@ func (f *feed) putList(list runtime.Object) error {
 		return nil
 	})
 	f.store(objects)
+	if f.table.observer != nil {
+		for i := range objects {
+			f.table.observer.See(f.table.kind, f.namespace, objects[i].obj, history.Listed)
+		}
+	}
 	return err
+}
+
+// observe shows a batch of events to whoever wants to see them.
+func (f *feed) observe(batch []watch.Event) {
+	if f.table.observer == nil {
+		return
+	}
+	for _, e := range batch {
+		event := history.Listed
+		switch {
+		case e.Object == nil || e.Type == watch.Bookmark || e.Type == watch.Error:
+			continue
+		case e.Type == watch.Deleted:
+			event = history.Removed
+		case f.reading:
+		case e.Type == watch.Added:
+			event = history.Added
+		default:
+			event = history.Modified
+		}
+		f.table.observer.See(f.table.kind, f.namespace, e.Object, event)
+	}
 }
 
 // store puts objects in; of several states of one object the last counts.
@@ -151,6 +180,19 @@ func (f *feed) store(objects []seenObject) {
 func (f *feed) begin() {
 	f.round++
 	f.table.store.begin()
+	f.reading = true
+	if f.table.observer != nil {
+		f.table.observer.Begin(f.table.kind, f.namespace, f.heard)
+	}
+}
+
+// finish ends a complete reading.
+func (f *feed) finish() {
+	f.sweep()
+	f.reading = false
+	if f.table.observer != nil {
+		f.table.observer.End(f.table.kind, f.namespace)
+	}
 }
 
 // sweep removes the rows that the reading that has just ended did not see.

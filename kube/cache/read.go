@@ -21,6 +21,7 @@ func expired(err error) bool { return apierrors.IsResourceExpired(err) || apierr
 // stays so throughout.
 func (f *feed) readAll(ctx context.Context) error {
 	f.table.counters.relists.Add(1)
+	f.heard = f.contact
 	if !f.table.cfg.NoWatchList && !f.table.noStream.Load() {
 		switch err := f.readStream(ctx); {
 		case errors.Is(err, errNoStream):
@@ -67,7 +68,7 @@ func (f *feed) readStream(ctx context.Context) error {
 		f.put(batch)
 		switch {
 		case done:
-			f.sweep()
+			f.finish()
 			return nil
 		case errors.Is(err, errSilent):
 			// A server that ignores the options opens a plain watch, which
@@ -129,7 +130,7 @@ func (f *feed) readList(ctx context.Context, opts metav1.ListOptions) error {
 		opts.Continue = about.GetContinue()
 		if opts.Continue == "" {
 			f.version = about.GetResourceVersion()
-			f.sweep()
+			f.finish()
 			return nil
 		}
 	}

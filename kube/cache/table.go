@@ -23,8 +23,9 @@ type table struct {
 	cancel   context.CancelFunc
 	noStream atomic.Bool // the server does not stream this list
 
-	joint *joint        // nil for a kind that has no Join
-	wound chan struct{} // rows wait for their time; see clock
+	joint    *joint        // nil for a kind that has no Join
+	observer Observer      // nil where nobody observes the kind
+	wound    chan struct{} // rows wait for their time; see clock
 
 	started time.Time
 	used    time.Time // guarded by Tables.mu
@@ -50,6 +51,9 @@ func newTable(ctx context.Context, cfg *Config, k *kinds.Kind, c *counters, wg *
 	}
 	if k.Join != nil {
 		t.joint = &joint{table: t}
+	}
+	if cfg.Observer != nil && cfg.Observer.Observes(k) {
+		t.observer = cfg.Observer
 	}
 	t.noStream.Store(k.Printed()) // a stream of tables does not say where its list ends
 	namespaces := t.limits()
@@ -246,6 +250,10 @@ func (f *feed) change(edit func(*Freshness)) {
 func (f *feed) forget() {
 	f.round++
 	f.sweep()
+	f.reading = false
+	if f.table.observer != nil {
+		f.table.observer.Lost(f.table.kind, f.namespace)
+	}
 }
 
 // settle counts the feed as having read or failed once.

@@ -97,7 +97,7 @@ func (t *Tables) janitor() {
 		t.mu.Lock()
 		now := t.cfg.Now()
 		for _, tab := range t.running {
-			if now.Sub(tab.used) >= t.cfg.Idle {
+			if tab.observer == nil && now.Sub(tab.used) >= t.cfg.Idle {
 				t.release(tab)
 			}
 		}
@@ -251,6 +251,15 @@ func (t *Tables) Refresh(ctx context.Context, permit access.Permit, k *kinds.Kin
 		}
 	}
 	return nil
+}
+
+// Reread has the table of a kind read everything again, if it runs. It does not wait for that.
+func (t *Tables) Reread(k *kinds.Kind) {
+	if tab := t.peek(k); tab != nil {
+		for _, f := range tab.list() {
+			f.ask()
+		}
+	}
 }
 
 // Wake makes whatever waits to try again try now, for when the cluster is

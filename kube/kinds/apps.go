@@ -85,7 +85,7 @@ var appsKinds = []*Kind{
 		ColumnOf[appsv1.DaemonSet]{Column{ID: "age", Form: FormAge}, func(d *appsv1.DaemonSet) Cell { return Age(unix(d.CreationTimestamp)) }},
 	),
 	Define(Kind{
-		GVR: appsv1.SchemeGroupVersion.WithResource("replicasets"), Name: "ReplicaSet", Plural: "ReplicaSets", Short: []string{"rs"},
+		GVR: appsv1.SchemeGroupVersion.WithResource("replicasets"), Churns: true, Name: "ReplicaSet", Plural: "ReplicaSets", Short: []string{"rs"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
 		Actions: []Action{ActionScale},
 	},
@@ -112,7 +112,7 @@ var appsKinds = []*Kind{
 // seldomKinds are those that people hardly ever look for; they end the group.
 var seldomKinds = []*Kind{
 	Define(Kind{
-		GVR: corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), Name: "ReplicationController", Plural: "ReplicationControllers", Short: []string{"rc"},
+		GVR: corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), Churns: true, Name: "ReplicationController", Plural: "ReplicationControllers", Short: []string{"rc"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
 		Actions: []Action{ActionScale},
 	},
@@ -141,7 +141,7 @@ var seldomKinds = []*Kind{
 		ColumnOf[corev1.ReplicationController]{Column{ID: "age", Form: FormAge}, func(r *corev1.ReplicationController) Cell { return Age(unix(r.CreationTimestamp)) }},
 	),
 	Define(Kind{
-		GVR: appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), Name: "ControllerRevision", Plural: "ControllerRevisions",
+		GVR: appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), Churns: true, Name: "ControllerRevision", Plural: "ControllerRevisions",
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"controller"},
 	},
 		Reads[appsv1.ControllerRevision]{
@@ -154,7 +154,7 @@ var seldomKinds = []*Kind{
 		ColumnOf[appsv1.ControllerRevision]{Column{ID: "age", Form: FormAge}, func(r *appsv1.ControllerRevision) Cell { return Age(unix(r.CreationTimestamp)) }},
 	),
 	Define(Kind{
-		GVR: corev1.SchemeGroupVersion.WithResource("podtemplates"), Name: "PodTemplate", Plural: "PodTemplates",
+		GVR: corev1.SchemeGroupVersion.WithResource("podtemplates"), Churns: true, Name: "PodTemplate", Plural: "PodTemplates",
 		Namespaced: true, Menu: MenuWorkloads,
 	},
 		Reads[corev1.PodTemplate]{

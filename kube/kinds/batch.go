@@ -11,7 +11,7 @@ import (
 
 var batchKinds = []*Kind{
 	Define(Kind{
-		GVR: batchv1.SchemeGroupVersion.WithResource("jobs"), Name: "Job", Plural: "Jobs",
+		GVR: batchv1.SchemeGroupVersion.WithResource("jobs"), Churns: true, Name: "Job", Plural: "Jobs",
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status"},
 		Actions: []Action{ActionRerun, ActionSuspend, ActionUnsuspend},
 	},

@@ -13,7 +13,7 @@ import (
 
 var certificateKinds = []*Kind{
 	Define(Kind{
-		GVR:  certificatesv1.SchemeGroupVersion.WithResource("certificatesigningrequests"),
+		GVR: certificatesv1.SchemeGroupVersion.WithResource("certificatesigningrequests"), Churns: true,
 		Name: "CertificateSigningRequest", Plural: "CertificateSigningRequests", Short: []string{"csr"},
 		Menu: MenuCluster, Sort: "age", Facets: []string{"status", "signer"}, // the names say nothing, and the newest wait for somebody
 	},

@@ -46,7 +46,7 @@ var configKinds = []*Kind{
 		ColumnOf[nodev1.RuntimeClass]{Column{ID: "age", Form: FormAge}, func(r *nodev1.RuntimeClass) Cell { return Age(unix(r.CreationTimestamp)) }},
 	),
 	Define(Kind{
-		GVR: coordinationv1.SchemeGroupVersion.WithResource("leases"), Name: "Lease", Plural: "Leases",
+		GVR: coordinationv1.SchemeGroupVersion.WithResource("leases"), Churns: true, Name: "Lease", Plural: "Leases",
 		Namespaced: true, Menu: MenuConfig, Facets: []string{"status"},
 	},
 		Reads[coordinationv1.Lease]{

@@ -24,7 +24,7 @@ type (
 // whether anything answers behind it.
 var (
 	endpointSliceKind = Define(Kind{
-		GVR: discoveryv1.SchemeGroupVersion.WithResource("endpointslices"), Name: "EndpointSlice", Plural: "EndpointSlices",
+		GVR: discoveryv1.SchemeGroupVersion.WithResource("endpointslices"), Churns: true, Name: "EndpointSlice", Plural: "EndpointSlices",
 		Namespaced: true, Menu: MenuNetwork, Facets: []string{"status", "addresstype"},
 	},
 		Reads[discoveryv1.EndpointSlice]{
@@ -40,7 +40,7 @@ var (
 		ColumnOf[discoveryv1.EndpointSlice]{Column{ID: "age", Form: FormAge}, func(s *discoveryv1.EndpointSlice) Cell { return Age(unix(s.CreationTimestamp)) }},
 	)
 	endpointsKind = Define(Kind{
-		GVR: corev1.SchemeGroupVersion.WithResource("endpoints"), Name: "Endpoints", Plural: "Endpoints", Short: []string{"ep"},
+		GVR: corev1.SchemeGroupVersion.WithResource("endpoints"), Churns: true, Name: "Endpoints", Plural: "Endpoints", Short: []string{"ep"},
 		Namespaced: true, Menu: MenuNetwork, Facets: []string{"status"},
 	},
 		Reads[endpoints]{Status: endpointsStatus, Refs: endpointsRefs, Detail: endpointsDetail},

@@ -10,7 +10,7 @@ import (
 
 var eventKinds = []*Kind{
 	Define(Kind{
-		GVR: corev1.SchemeGroupVersion.WithResource("events"), Name: "Event", Plural: "Events", Short: []string{"ev"},
+		GVR: corev1.SchemeGroupVersion.WithResource("events"), Churns: true, Name: "Event", Plural: "Events", Short: []string{"ev"},
 		Namespaced: true, Menu: MenuCluster, Subject: "object", Sort: "lastseen", Facets: []string{"status", "reason", "objectkind"},
 	},
 		Reads[corev1.Event]{Status: eventStatus, Refs: eventRefs, Detail: eventDetail, Keep: keepInvolved},

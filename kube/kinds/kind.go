@@ -73,6 +73,9 @@ type Kind struct {
 	Categories []string
 	// Fixed marks a kind whose objects can be read only: its server knows no other verbs.
 	Fixed bool
+	// Churns marks a kind whose objects controllers make and write as they work: changes of it that were made elsewhere
+	// are not recorded, see Recorded.
+	Churns bool
 
 	status  func(runtime.Object) Status
 	cells   func(runtime.Object) []Cell
@@ -103,6 +106,10 @@ func (k *Kind) Dynamic() bool { return k.dynamic }
 // Printed reports whether lists of the kind are read as the server's tables,
 // see Printed: what must not stay in memory then never arrives.
 func (k *Kind) Printed() bool { return k.printed }
+
+// Recorded reports whether changes of the kind's objects are recorded wherever they were made: whether people write what
+// stands in them. Kinds that no descriptor knows are not: there may be hundreds.
+func (k *Kind) Recorded() bool { return !k.Churns && !k.Fixed && !k.Custom }
 
 // HasPods reports whether objects of the kind have pods of their own.
 func (k *Kind) HasPods() bool { return k.pods != nil }

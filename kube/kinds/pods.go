@@ -10,7 +10,7 @@ import (
 
 var podKinds = []*Kind{
 	Define(Kind{
-		GVR: corev1.SchemeGroupVersion.WithResource("pods"), Name: "Pod", Plural: "Pods", Short: []string{"po"},
+		GVR: corev1.SchemeGroupVersion.WithResource("pods"), Churns: true, Name: "Pod", Plural: "Pods", Short: []string{"po"},
 		Namespaced: true, Menu: MenuWorkloads, Facets: []string{"status", "node"},
 		Actions: []Action{ActionEvict, ActionDelete},
 	},

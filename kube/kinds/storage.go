@@ -27,7 +27,7 @@ var storageKinds = []*Kind{
 		ColumnOf[storagev1.StorageClass]{Column{ID: "age", Form: FormAge}, func(s *storagev1.StorageClass) Cell { return Age(unix(s.CreationTimestamp)) }},
 	),
 	Define(Kind{
-		GVR: storagev1.SchemeGroupVersion.WithResource("volumeattachments"), Name: "VolumeAttachment", Plural: "VolumeAttachments",
+		GVR: storagev1.SchemeGroupVersion.WithResource("volumeattachments"), Churns: true, Name: "VolumeAttachment", Plural: "VolumeAttachments",
 		Menu: MenuStorage, Facets: []string{"status", "node"},
 	},
 		Reads[storagev1.VolumeAttachment]{Status: attachmentStatus, Refs: attachmentRefs, Detail: attachmentDetail},
@@ -51,7 +51,7 @@ var storageKinds = []*Kind{
 		ColumnOf[storagev1.CSIDriver]{Column{ID: "age", Form: FormAge}, func(c *storagev1.CSIDriver) Cell { return Age(unix(c.CreationTimestamp)) }},
 	),
 	Define(Kind{
-		GVR: storagev1.SchemeGroupVersion.WithResource("csinodes"), Name: "CSINode", Plural: "CSINodes", Menu: MenuStorage,
+		GVR: storagev1.SchemeGroupVersion.WithResource("csinodes"), Churns: true, Name: "CSINode", Plural: "CSINodes", Menu: MenuStorage,
 	},
 		Reads[storagev1.CSINode]{
 			Refs:   func(n *storagev1.CSINode) []Ref { return addRef(nil, Ref{Kind: "nodes", Name: n.Name, Via: "node"}) },

@@ -32,7 +32,7 @@ type Env struct {
 func Stories(e Env) []Story {
 	var list []Story
 	for _, part := range [][]Story{
-		homes(e), overviews(e), lists(e), details(e), editors(e), forms(e), actions(e), drains(e), applies(e), operations(e), audits(e), clusters(e), accounts(e), apiDocs(e), problems(e), shells(e),
+		homes(e), overviews(e), lists(e), details(e), editors(e), forms(e), actions(e), drains(e), applies(e), operations(e), histories(e), audits(e), clusters(e), accounts(e), apiDocs(e), problems(e), shells(e),
 	} {
 		list = append(list, part...)
 	}
