@@ -56,10 +56,9 @@ func TestACredentialOfOneNamespace(t *testing.T) {
 	b.visit(under + "/pods/" + mine + "/newcomer")
 	b.text("#main", "example.com/newcomer:1")
 
-	for _, kind := range []string{"nodes", "deployments.apps", "secrets"} {
+	for kind, plural := range map[string]string{"nodes": "Nodes", "deployments.apps": "Deployments", "secrets": "Secrets"} {
 		b.visit(under + "/" + kind)
-		resource, _, _ := strings.Cut(kind, ".")
-		b.text("#main", "have no right to list "+resource)
+		b.text("#main", "limited does not let Tiga list "+plural)
 	}
 	b.keep("refused")
 	if r := c.get(under + "/pods/" + other + "/anything"); r.status != http.StatusForbidden {
