@@ -175,10 +175,10 @@ func holding(t *testing.T, c *testbed.Cluster) (reached <-chan struct{}, letGo f
 		case <-r.Context().Done():
 			return
 		}
-		uid := string(raw)
-		uid = uid[strings.Index(uid, `"uid":"`)+7:]
+		_, rest, _ := strings.Cut(string(raw), `"uid":"`)
+		uid, _, _ := strings.Cut(rest, `"`)
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":%q,"allowed":true}}`, uid[:strings.Index(uid, `"`)])
+		_, _ = fmt.Fprintf(w, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":%q,"allowed":true}}`, uid)
 	}))
 	let := sync.OnceFunc(func() { close(free) })
 	t.Cleanup(func() {

@@ -30,13 +30,14 @@ func applies(e Env) []Story {
 	conflict := ui.Status{Word: e.w("Conflict", "冲突"), Tone: ui.ToneWarn}
 	refused := ui.Status{Word: e.w("Refused", "被拒绝"), Tone: ui.ToneBad}
 	barred := ui.Status{Word: e.w("Left out", "不提交"), Tone: ui.ToneBad}
-	there := func(name, ns string) ui.Link {
-		return ui.Link{Text: name, Note: ns, Href: e.Mount + "detail-deployment"}
+	there := func(name string) ui.Link {
+		return ui.Link{Text: name, Note: "shop", Href: e.Mount + "detail-deployment"}
 	}
 	diff := &views.EditDiff{
 		Entries: []views.EditEntry{{Op: "changed", Path: "spec.replicas", Before: "3", After: "5"}, {Op: "added", Path: "metadata.labels[app.kubernetes.io/part-of]", After: "shop"}},
 		Pairs: []views.EditPair{
-			{Skipped: 8}, {Left: views.EditLine{Number: 9, Before: "spec:"}, Right: views.EditLine{Number: 9, Before: "spec:"}},
+			{Skipped: 8},
+			{Left: views.EditLine{Number: 9, Before: "spec:"}, Right: views.EditLine{Number: 9, Before: "spec:"}},
 			{Left: views.EditLine{Number: 10, Changed: true, Before: "  replicas: ", Mark: "3"}, Right: views.EditLine{Number: 10, Changed: true, Before: "  replicas: ", Mark: "5"}},
 		},
 	}
@@ -46,10 +47,10 @@ func applies(e Env) []Story {
 	checked.Notice = &views.EditNotice{Tone: ui.ToneWarn, Title: e.w("In 1 document others have set fields to something else", "有 1 个文档的字段已由其他管理者设置为不同的值"), Detail: e.w("Choose for each field.", "请为每个字段选择。")}
 	checked.Documents = []views.ApplyDocument{
 		{Number: 1, Line: 1, Kind: "Namespace", Object: ui.Link{Text: "stage"}, Verdict: creates, Diff: &views.EditDiff{Entries: []views.EditEntry{{Op: "added", Path: "kind", After: "Namespace"}}}},
-		{Number: 2, Line: 6, Kind: "Deployment", Object: there("web", "shop"), Verdict: changes, Diff: diff, Warnings: []string{`spec.template.spec.containers[0].ports[0]: duplicate port name "http"`}},
-		{Number: 3, Line: 40, Kind: "Service", Object: there("web", "shop"), Verdict: same},
+		{Number: 2, Line: 6, Kind: "Deployment", Object: there("web"), Verdict: changes, Diff: diff, Warnings: []string{`spec.template.spec.containers[0].ports[0]: duplicate port name "http"`}},
+		{Number: 3, Line: 40, Kind: "Service", Object: there("web"), Verdict: same},
 		{Number: 4, Line: 52, Kind: "ConfigMap", Object: ui.Link{Text: "settings", Note: "stage"}, Verdict: later, Why: []string{e.w("Its namespace stage comes by document 1, so that it cannot be checked before.", "其命名空间 stage 由文档 1 创建，因此在此之前无法检查。")}},
-		{Number: 5, Line: 60, Kind: "Deployment", Object: there("api", "shop"), Verdict: conflict, Conflicts: []views.ApplyConflict{
+		{Number: 5, Line: 60, Kind: "Deployment", Object: there("api"), Verdict: conflict, Conflicts: []views.ApplyConflict{
 			{Name: "own:1", Field: `spec.template.spec.containers[name="api"].image`, Owner: "helm", Mine: "api:2", Live: "api:1", Choice: "take"},
 			{Name: "own:2", Field: "spec.replicas", Owner: "kube-controller-manager (scale)", Mine: "3", Live: "7", Fixed: true},
 		}},
@@ -70,7 +71,7 @@ func applies(e Env) []Story {
 	many.Counts = []views.ApplyCount{{Status: same, Count: 200}}
 	many.Notice = &views.EditNotice{Tone: ui.ToneOK, Title: e.w("The cluster would accept every document.", "集群会接受全部文档。")}
 	for i := range 200 {
-		many.Documents = append(many.Documents, views.ApplyDocument{Number: i + 1, Line: i*8 + 1, Kind: "ConfigMap", Object: there(fmt.Sprintf("settings-%03d", i), "shop"), Verdict: same})
+		many.Documents = append(many.Documents, views.ApplyDocument{Number: i + 1, Line: i*8 + 1, Kind: "ConfigMap", Object: there(fmt.Sprintf("settings-%03d", i)), Verdict: same})
 	}
 	hostile := checked
 	hostile.Text, hostile.Sure = "</textarea>"+script, rtl+script
