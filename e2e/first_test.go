@@ -83,7 +83,7 @@ func TestScenario6_SwitchClusterKeepsThePlace(t *testing.T) {
 		t.Errorf("the filter of production was carried to staging: %s", search)
 	}
 	b.wait("the filter is empty", `document.querySelector('#q').value === ''`)
-	b.wait("four pods", `document.querySelectorAll('tr[data-row]').length >= 4`)
+	b.wait("its pods are listed", `document.querySelectorAll('tr[data-row]').length >= 1`)
 	if strings.Contains(eval[string](b, `document.querySelector('#main').innerText`), "prod-general") {
 		t.Error("staging shows a node of production")
 	}

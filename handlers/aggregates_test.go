@@ -145,7 +145,7 @@ func (c *canaries) addresses() []string {
 		one + "/history", one + "/history?span=1h", one + "/history?ns=shop", one + "/history?kind=pods", one + "/history?who=kubectl-edit", api + "/history", api + "/history?limit=1",
 		one + "/pods/shop/mine/history", api + "/resources/pods/mine/history?namespace=shop", one + "/pods/shop/web-1/edit?revert=1", one + "/pods/new?again=2",
 		one + "/namespaces/-/shop", one + "/namespaces/-/shop/describe", one + "/pods/shop/web-1/delete", one + "/deployments.apps/shop/web/scale", one + "/deployments.apps/shop/web/pods",
-		one + "/deployments.apps/shop/web/rollout", one + "/deployments.apps/shop/web/undo", one + "/secrets/shop/mine/reveal?key=a",
+		one + "/deployments.apps/shop/web/rollout", one + "/deployments.apps/shop/web/undo", one + "/secrets/shop/mine/reveal?key=a", one + "/apply", one + "/configmaps/shop/mine/download?key=a",
 	}
 	ids := []string{c.custom}
 	for n, k := range hostileKinds() {
@@ -160,7 +160,7 @@ func (c *canaries) addresses() []string {
 	for _, id := range ids {
 		list, object := one+"/"+id, one+"/"+id+"/shop/mine"
 		out = append(out, list, list+"?ns=shop", list+"?sort=-age", list+"?sort=-namespace", list+"?as=csv", list+"?as=json", list+"/facet?of=namespace", list+"?q=a",
-			object, object+"/pods", object+"/events", object+"/yaml", object+"/yaml?managed=1", object+"/yaml?download=1", object+"/delete", object+"/edit", list+"/new", list+"/new?from=shop/mine", list+"/new?from=pay/hidden", list+"/schema",
+			object, object+"/pods", object+"/events", object+"/yaml", object+"/yaml?managed=1", object+"/yaml?download=1", object+"/delete", object+"/edit", object+"/form", list+"/new", list+"/new?from=shop/mine", list+"/new?from=pay/hidden", list+"/schema",
 			api+"/resources/"+id, api+"/resources/"+id+"?limit=1", api+"/resources/"+id+"?as=table", api+"/resources/"+id+"?as=table&sort=-age&limit=2", api+"/resources/"+id+"?q=a", api+"/resources/"+id+"?namespace=shop&namespace=pay",
 			api+"/resources/"+id+"/mine?namespace=shop", api+"/resources/"+id+"/mine")
 	}

@@ -32,10 +32,16 @@ const defaultNamespace = "default"
 
 func applyPath(cluster int64) string { return clusterPath(cluster) + "/apply" }
 
-// isLargeForm says whether a path is that of a form, or of an answer of the API's, that carries whole objects.
-func isLargeForm(r *http.Request) bool {
-	return isEditor(r) || r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apply") &&
-		(strings.HasPrefix(r.URL.Path, "/clusters/") || strings.HasPrefix(r.URL.Path, apiRoot+"/clusters/"))
+// bodyLimit is how large the body of a request may be that carries whole objects; 0 for any other.
+func bodyLimit(r *http.Request) int64 {
+	switch {
+	case isEditor(r):
+		return maxEditBody
+	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apply") &&
+		(strings.HasPrefix(r.URL.Path, "/clusters/") || strings.HasPrefix(r.URL.Path, apiRoot+"/clusters/")):
+		return maxApplyBody
+	}
+	return 0
 }
 
 // appliesSomething says whether the subject may create or change anything in the cluster at all.

@@ -146,7 +146,7 @@ func (s *Server) build() (http.Handler, error) {
 		s.headers.SecurityHeaders,
 		guard.Hosts(s.site, s.refuse),
 		guard.ClientIP(s.cfg.TrustedProxies),
-		guard.Limits(guard.LimitsConfig{OnRefusal: s.refuse, Large: isLargeForm, LargeBody: maxApplyBody}),
+		guard.Limits(guard.LimitsConfig{OnRefusal: s.refuse, BodyOf: bodyLimit}),
 		guard.CrossOrigin(guard.CrossOriginConfig{Site: s.site, OnRefusal: s.refuse}),
 	)
 	r.NotFound(s.timed(s.withVisit(s.handle(func(http.ResponseWriter, *http.Request) error { return errNoRoute }))).ServeHTTP)

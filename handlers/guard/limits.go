@@ -20,9 +20,8 @@ type LimitsConfig struct {
 	URL       int   // URL is the length of a request's target.
 	Body      int64 // Body is the size of a body in bytes.
 	OnRefusal OnRefusal
-	// Large picks the requests whose body may have LargeBody bytes instead; nil for none.
-	Large     func(*http.Request) bool
-	LargeBody int64
+	// BodyOf is the size for single requests; 0, and a nil function, mean Body.
+	BodyOf func(*http.Request) int64
 }
 
 // Limits bounds the length of the URL and the size of the body. How long a request may take is for whoever knows its
@@ -36,8 +35,8 @@ func Limits(cfg LimitsConfig) func(http.Handler) http.Handler {
 				return
 			}
 			body := cfg.Body
-			if cfg.Large != nil && cfg.Large(r) {
-				body = cfg.LargeBody
+			if cfg.BodyOf != nil {
+				body = cmp.Or(cfg.BodyOf(r), body)
 			}
 			if r.ContentLength > body {
 				cfg.OnRefusal.refuse(w, r, &Refusal{
