@@ -313,7 +313,7 @@ type Written struct {
 }
 
 // Entries are the fields that differ.
-func (w Written) Entries() []diff.Entry { return diff.Trees(w.Before, w.After, diff.Options{}) }
+func (w Written) Entries() []diff.Entry { return w.Change.Entries }
 
 // warnings collects the warnings of one request.
 type warnings struct{ texts []string }
@@ -348,10 +348,22 @@ func changed(k *kinds.Kind, before, after map[string]any, said []string) Written
 	w := Written{Before: redacted(k, before, nil), After: redacted(k, after, before), Warnings: said}
 	w.Change = Change{
 		UID: string(m.GetUID()), ResourceVersion: m.GetResourceVersion(),
-		Diff:      diff.Text(diff.Trees(w.Before, w.After, diff.Options{Leaves: true})),
-		Namespace: m.GetNamespace(), Name: m.GetName(), Entries: w.Entries(), Whole: true,
+		Namespace: m.GetNamespace(), Name: m.GetName(), Entries: diff.Trees(w.Before, w.After, diff.Options{}), Whole: true,
 	}
+	leaves := w.Change.Entries
+	if slices.ContainsFunc(leaves, func(e diff.Entry) bool { return isTree(e.Before) || isTree(e.After) }) {
+		leaves = diff.Trees(w.Before, w.After, diff.Options{Leaves: true})
+	}
+	w.Change.Diff = diff.Text(leaves)
 	return w
+}
+
+func isTree(v any) bool {
+	switch v.(type) {
+	case map[string]any, []any:
+		return true
+	}
+	return false
 }
 
 // refusedWrite is wrap for a change of an object: the refusals that say more than their status. The values of Secrets in

@@ -252,9 +252,16 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// limitMemory lets the garbage collector work harder before the container's limit is reached, unless GOMEMLIMIT says
-// otherwise.
+// gcPercent is how much the heap grows before it is collected. What the lists hold lives long, and most of what requests
+// leave behind is small beside it: collecting a quarter earlier saves more memory than it costs work.
+const gcPercent = 75
+
+// limitMemory lets the garbage collector work harder, and harder still before the container's limit is reached, unless GOGC
+// and GOMEMLIMIT say otherwise.
 func limitMemory(log *slog.Logger) {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
 	if _, set := os.LookupEnv("GOMEMLIMIT"); set {
 		return
 	}
