@@ -44,7 +44,7 @@ func TestPagesFitTheScreen(t *testing.T) {
 	c := a.signIn("admin", password)
 	id := c.clusterID("production")
 	pages := []string{
-		"/", fmt.Sprintf("/clusters/%d", id), fmt.Sprintf("/clusters/%d/pods", id), fmt.Sprintf("/clusters/%d/nodes", id),
+		"/", fmt.Sprintf("/clusters/%d", id), fmt.Sprintf("/clusters/%d/pods", id), fmt.Sprintf("/clusters/%d/pods?sort=status", id), fmt.Sprintf("/clusters/%d/nodes", id),
 		fmt.Sprintf("/clusters/%d/events", id), fmt.Sprintf("/clusters/%d/deployments.apps/shop/nginx", id),
 		fmt.Sprintf("/clusters/%d/deployments.apps/shop/nginx/yaml", id), fmt.Sprintf("/clusters/%d/deployments.apps/shop/nginx/scale", id),
 		"/audit", "/settings/clusters", "/settings/clusters/new", fmt.Sprintf("/settings/clusters/%d", id), "/account", "/nowhere",
