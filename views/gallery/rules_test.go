@@ -31,7 +31,16 @@ func (c *checker) say(n *html.Node, format string, args ...any) {
 	c.wrong = append(c.wrong, fmt.Sprintf("<%s id=%q class=%q>: ", n.Data, attr(n, "id"), attr(n, "class"))+fmt.Sprintf(format, args...))
 }
 
+// loads reports whether an element, or one in it, brings a script with it.
+func loads(n *html.Node, script string) (found bool) {
+	walk(n, func(in *html.Node) { found = found || strings.Contains(attr(in, "data-scripts"), "/"+script) })
+	return found
+}
+
 func (c *checker) node(n *html.Node) {
+	if _, guarded := lookup(n, "data-unsaved"); guarded && !loads(n, "unsaved.") {
+		c.say(n, "asks nobody who leaves it, for want of the script that does")
+	}
 	if id, has := lookup(n, "id"); has {
 		if id == "" || c.ids[id] {
 			c.say(n, "id is empty or used twice")
