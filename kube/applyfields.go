@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tiga/kube/diff"
 )
 
 // A path of a field manager is written as .spec.containers[name="web"].image, .metadata.finalizers[="a"] or .list[0]. The
@@ -94,7 +96,7 @@ func itemNamed(list []any, name string) int {
 		}
 		return -1
 	}
-	pairs := pairsOf(name)
+	names := diff.ItemNames(name)
 	best, said := -1, 0
 	for i, item := range list {
 		m, ok := item.(map[string]any)
@@ -102,9 +104,9 @@ func itemNamed(list []any, name string) int {
 			return -1
 		}
 		n := 0
-		for key, want := range pairs {
-			v, has := m[key]
-			if has && managed(v) != want {
+		for _, want := range names {
+			v, has := m[want.Field]
+			if has && managed(v) != want.Value {
 				n = -1
 				break
 			}
@@ -117,35 +119,6 @@ func itemNamed(list []any, name string) int {
 		}
 	}
 	return best
-}
-
-// pairsOf takes `a="x,y",b=1` apart.
-func pairsOf(name string) map[string]string {
-	out := map[string]string{}
-	for name != "" {
-		key, rest, ok := strings.Cut(name, "=")
-		if !ok {
-			return out
-		}
-		end, quoted := len(rest), false
-		for i := 0; i < len(rest); i++ {
-			c := rest[i]
-			if quoted && c == '\\' {
-				i++
-				continue
-			}
-			if c == '"' {
-				quoted = !quoted
-			}
-			if c == ',' && !quoted {
-				end = i
-				break
-			}
-		}
-		out[key] = rest[:end]
-		name = strings.TrimPrefix(rest[end:], ",")
-	}
-	return out
 }
 
 // managed is a value as field managers write it: strings quoted, the rest as JSON.

@@ -29,9 +29,6 @@ type Draft struct {
 	Redacted bool
 }
 
-// serverFields are the fields of the metadata that the API server sets by itself.
-var serverFields = []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
-
 // Draft reads an object for editing. The permit is for VerbGet on it.
 func (c *Cluster) Draft(ctx context.Context, permit access.Permit, k *kinds.Kind, namespace, name string) (Draft, error) {
 	t := target{"get", k.ID(), namespace, name}
@@ -49,7 +46,7 @@ func (c *Cluster) Draft(ctx context.Context, permit access.Permit, k *kinds.Kind
 func draftOf(k *kinds.Kind, live map[string]any) Draft {
 	m := &unstructured.Unstructured{Object: live}
 	d := Draft{UID: string(m.GetUID()), ResourceVersion: m.GetResourceVersion(), Redacted: isSecret(k)}
-	d.Tree = written(redacted(k, live, nil))
+	d.Tree = diff.Quiet(redacted(k, live, nil))
 	if d.Redacted {
 		if data, ok := d.Tree["data"]; ok {
 			delete(d.Tree, "data")
@@ -57,28 +54,6 @@ func draftOf(k *kinds.Kind, live map[string]any) Draft {
 		}
 	}
 	return d
-}
-
-// written is what people write of an object. It shares what it keeps.
-func written(live map[string]any) map[string]any {
-	tree := maps.Clone(live)
-	delete(tree, "status")
-	if m, ok := tree["metadata"].(map[string]any); ok {
-		m = maps.Clone(m)
-		for _, f := range serverFields {
-			delete(m, f)
-		}
-		if a, ok := m["annotations"].(map[string]any); ok && a[lastApplied] != nil {
-			a = maps.Clone(a)
-			if delete(a, lastApplied); len(a) == 0 {
-				delete(m, "annotations")
-			} else {
-				m["annotations"] = a
-			}
-		}
-		tree["metadata"] = m
-	}
-	return tree
 }
 
 // Copy is a draft for a new object like this one: without its name, and without what only one object can have.

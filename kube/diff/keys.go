@@ -255,28 +255,29 @@ func equal(a, b any) bool {
 	return a == b || scalar(a) == scalar(b)
 }
 
-// clone copies a value deeply.
-func clone(v any) any {
+// Clone copies a value with the maps and lists in it.
+func Clone(v any) any {
 	switch x := v.(type) {
 	case map[string]any:
-		return cloneMap(x)
+		return CloneTree(x)
 	case []any:
 		out := make([]any, len(x))
 		for i := range x {
-			out[i] = clone(x[i])
+			out[i] = Clone(x[i])
 		}
 		return out
 	}
 	return v
 }
 
-func cloneMap(m map[string]any) map[string]any {
+// CloneTree is Clone for an object.
+func CloneTree(m map[string]any) map[string]any {
 	if m == nil {
 		return nil
 	}
 	out := make(map[string]any, len(m))
 	for k, v := range m {
-		out[k] = clone(v)
+		out[k] = Clone(v)
 	}
 	return out
 }

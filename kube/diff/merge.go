@@ -51,7 +51,7 @@ func (m *merge) maps(p path, base, theirs, mine map[string]any) map[string]any {
 	for _, k := range keysOf(base, theirs, mine) {
 		v := m.value(p.field(k), at(base, k), at(theirs, k), at(mine, k))
 		if v != (none{}) {
-			out[k] = clone(v)
+			out[k] = Clone(v)
 		}
 	}
 	return out
@@ -122,7 +122,7 @@ func (m *merge) lists(p path, base, theirs, mine []any) (any, bool) {
 	for _, id := range order {
 		v := m.value(p.item(id), b.at(id), t.at(id), mi.at(id))
 		if v != (none{}) {
-			out = append(out, clone(v))
+			out = append(out, Clone(v))
 		}
 	}
 	return out, true

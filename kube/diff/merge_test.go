@@ -149,7 +149,7 @@ func (r random) value(depth int) any {
 
 // edit changes a copy in one or two places.
 func (r random) edit(tree map[string]any) map[string]any {
-	out := cloneMap(tree)
+	out := CloneTree(tree)
 	for range 1 + r.IntN(3) {
 		r.touch(out, 2)
 	}
@@ -197,7 +197,7 @@ func TestMergeProperties(t *testing.T) {
 		r := random{rand.New(rand.NewPCG(seed, 1))}
 		base := r.tree(3)
 		theirs, mine := r.edit(base), r.edit(base)
-		kept := [3]map[string]any{cloneMap(base), cloneMap(theirs), cloneMap(mine)}
+		kept := [3]map[string]any{CloneTree(base), CloneTree(theirs), CloneTree(mine)}
 		check := func(what string, want map[string]any, a, b, c map[string]any) {
 			t.Helper()
 			got, conflicts := Merge(a, b, c)
@@ -270,7 +270,7 @@ func TestTreesProperties(t *testing.T) {
 		r := random{rand.New(rand.NewPCG(seed, 2))}
 		a := r.tree(3)
 		b := r.edit(a)
-		if e := Trees(a, cloneMap(a), Options{Noise: true}); len(e) > 0 {
+		if e := Trees(a, CloneTree(a), Options{Noise: true}); len(e) > 0 {
 			t.Fatalf("seed %d: an object differs from itself: %v", seed, e)
 		}
 		forth, back := Trees(a, b, Options{Noise: true}), Trees(b, a, Options{Noise: true})

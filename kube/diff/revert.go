@@ -16,7 +16,7 @@ type Sides struct {
 
 // SidesOf puts the values of a change into an object as it is now. The object is not changed.
 func SidesOf(now map[string]any, entries []Entry) Sides {
-	s := Sides{After: cloneMap(now), Before: cloneMap(now)}
+	s := Sides{After: CloneTree(now), Before: CloneTree(now)}
 	// From the last to the first: entries that follow name items that those before them do not move.
 	for _, e := range slices.Backward(entries) {
 		steps := parsePath(e.Path)
@@ -52,7 +52,7 @@ func SidesOf(now map[string]any, entries []Entry) Sides {
 type change func(old any) (fresh any, ok bool)
 
 // put replaces a value whatever it was.
-func put(v any) change { return func(any) (any, bool) { return clone(v), true } }
+func put(v any) change { return func(any) (any, bool) { return Clone(v), true } }
 
 // reorder puts the items of a list into the order of their names; those that have none of them stay at the end.
 func reorder(order any) change {
@@ -157,13 +157,13 @@ func isItem(item any, id string, index int) bool {
 	if !ok {
 		return isScalar(item) && id == "="+word(item)
 	}
-	pairs := splitPairs(id)
-	if len(pairs) == 0 {
+	names := ItemNames(id)
+	if len(names) == 0 {
 		return id == indexed(index)
 	}
-	for _, p := range pairs {
-		v, ok := m[p[0]]
-		if !ok || !isScalar(v) || word(v) != p[1] {
+	for _, n := range names {
+		v, ok := m[n.Field]
+		if !ok || !isScalar(v) || word(v) != n.Value {
 			return false
 		}
 	}
@@ -176,8 +176,12 @@ func isItem(item any, id string, index int) bool {
 	return true
 }
 
-// splitPairs reads "port=80,protocol=UDP" with its quoted words; nil for what has no names.
-func splitPairs(id string) (out [][2]string) {
+// ItemName is one of the fields by which an item of a list is named, with its value as it is written there: a text may be
+// quoted.
+type ItemName struct{ Field, Value string }
+
+// ItemNames reads what stands between the brackets of a path, such as port=80,protocol=UDP; nil for what has no names.
+func ItemNames(id string) (out []ItemName) {
 	for rest := id; rest != ""; {
 		name, value, ok := strings.Cut(rest, "=")
 		if !ok || name == "" {
@@ -189,7 +193,7 @@ func splitPairs(id string) (out [][2]string) {
 		} else if end < 0 {
 			end = len(value)
 		}
-		out = append(out, [2]string{name, value[:end]})
+		out = append(out, ItemName{name, value[:end]})
 		rest = strings.TrimPrefix(value[end:], ",")
 		if end < len(value) && value[end] != ',' {
 			return nil

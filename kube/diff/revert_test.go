@@ -51,7 +51,7 @@ func TestSidesOf(t *testing.T) {
 			if tt.now != "" {
 				now = tree(t, tt.now)
 			}
-			kept := cloneMap(now)
+			kept := CloneTree(now)
 			s := SidesOf(now, Trees(before, after, Options{}))
 			got, conflicts := MergeWith(s.After, now, s.Before, func(Conflict) Side { return Theirs })
 			if d := cmp.Diff(tree(t, tt.want), got); d != "" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tiga/kube/kinds"
+	"tiga/kube/manifest"
 )
 
 // Type is how a field is shown, and what may be written in it.
@@ -232,7 +233,10 @@ func message(id string, args ...any) kinds.Message {
 // Control finds the control that a field of a refusal is about, in the words of an API server: "spec.ports[0].port". s is
 // as Read made it of tree.
 func (f *Form) Control(tree map[string]any, s State, field string) (control string, ok bool) {
-	want := steps(field)
+	want := manifest.Steps(field)
+	for i := range want {
+		want[i] = strings.Trim(want[i], `"`)
+	}
 	best := 0
 	try := func(p Path, name string) {
 		have := p.tokens()
@@ -280,25 +284,4 @@ func (f *Form) Control(tree map[string]any, s State, field string) (control stri
 		}
 	})
 	return control, best > 0
-}
-
-// steps are the tokens of a path as an API server writes it.
-func steps(field string) []string {
-	var out []string
-	for field != "" {
-		switch field[0] {
-		case '.':
-			field = field[1:]
-		case '[':
-			inside, rest, _ := strings.Cut(field[1:], "]")
-			out, field = append(out, strings.Trim(inside, `"`)), rest
-		default:
-			i := strings.IndexAny(field, ".[")
-			if i < 0 {
-				i = len(field)
-			}
-			out, field = append(out, field[:i]), field[i:]
-		}
-	}
-	return out
 }

@@ -39,7 +39,7 @@ func TestNothingChangesByItself(t *testing.T) {
 			tree := read(t, string(doc))
 			base := tree
 			if k.ID() == "secrets" {
-				base = cloneMap(tree)
+				base = diff.CloneTree(tree)
 				if values, ok := base["data"].(map[string]any); ok {
 					delete(base, "data")
 					for key := range values {
@@ -50,7 +50,7 @@ func TestNothingChangesByItself(t *testing.T) {
 			}
 			for _, facts := range []Facts{{}, {Class: "fast", Expands: ExpandsYes, Scaler: "web"}} {
 				for _, tree := range []map[string]any{tree, base} {
-					before := cloneMap(tree)
+					before := diff.CloneTree(tree)
 					f := Of(k.ID(), tree, base, facts)
 					out, wrong := f.Write(tree, f.Read(tree))
 					if len(wrong) > 0 || !diff.Equal(out, tree) {

@@ -9,29 +9,6 @@ import (
 	"unicode/utf8"
 )
 
-// clone copies maps and lists, so that what is written changes no tree that somebody else has.
-func clone(v any) any {
-	switch x := v.(type) {
-	case map[string]any:
-		return cloneMap(x)
-	case []any:
-		out := make([]any, len(x))
-		for i := range x {
-			out[i] = clone(x[i])
-		}
-		return out
-	}
-	return v
-}
-
-func cloneMap(m map[string]any) map[string]any {
-	out := make(map[string]any, len(m))
-	for k, v := range m {
-		out[k] = clone(v)
-	}
-	return out
-}
-
 // get follows a path; nil where it leads nowhere.
 func get(tree any, p Path) any {
 	for _, step := range p {

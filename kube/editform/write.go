@@ -25,7 +25,7 @@ func (w *writer) wrong(control string, m kinds.Message) {
 // Write is the tree with what stands in the controls. A control with the value that the tree has changes nothing. With
 // errors, what is wrong is not in it.
 func (f *Form) Write(tree map[string]any, s State) (map[string]any, []Error) {
-	out := cloneMap(tree)
+	out := diff.CloneTree(tree)
 	w := &writer{form: f, state: s}
 	f.fields(func(fd *Field) {
 		if fd.Fixed {
@@ -130,7 +130,7 @@ func (w *writer) rows(tree map[string]any, fd *Field) {
 		switch {
 		case err == nil && place >= 0 && place < len(before) && !taken[place]:
 			taken[place] = true
-			item = clone(before[place])
+			item = diff.Clone(before[place])
 		case w.blank(fd, row):
 			continue
 		default:

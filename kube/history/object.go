@@ -67,7 +67,6 @@ var noise = []string{
 	"volume.kubernetes.io/",
 	"volume.beta.kubernetes.io/",
 	"endpoints.kubernetes.io/",
-	"kubectl.kubernetes.io/last-applied-configuration",
 }
 
 func isNoise(annotation string) bool {
@@ -76,9 +75,6 @@ func isNoise(annotation string) bool {
 	})
 }
 
-// serverFields are fields of the metadata that say nothing of what was wanted.
-var serverFields = []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink", "deletionGracePeriodSeconds"}
-
 // written is what people write of an object, as a tree of its own: without its status and what the API server and
 // controllers set by themselves. It is small enough to be kept.
 func written(k *kinds.Kind, obj runtime.Object) (map[string]any, error) {
@@ -86,12 +82,9 @@ func written(k *kinds.Kind, obj runtime.Object) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	delete(tree, "status")
+	tree = diff.Quiet(tree)
 	meta, _ := tree["metadata"].(map[string]any)
-	meta = maps.Clone(meta)
-	for _, f := range serverFields {
-		delete(meta, f)
-	}
+	delete(meta, "deletionGracePeriodSeconds")
 	switch annotations, ok := meta["annotations"].(map[string]any); {
 	case k.ID() == "nodes":
 		delete(meta, "annotations") // agents on the nodes write them all the time
