@@ -319,6 +319,17 @@ func (c *client) api(method, path string, in, out any) reply {
 	return r
 }
 
+// health is how a cluster is, and why, by the API.
+func (c *client) health(id int64) string {
+	c.t.Helper()
+	var got struct {
+		HealthStatus string `json:"health_status"`
+		HealthReason string `json:"health_reason"`
+	}
+	c.api(http.MethodGet, fmt.Sprintf("/clusters/%d", id), nil, &got)
+	return got.HealthStatus + " " + got.HealthReason
+}
+
 // clusterID finds a cluster's id by its name.
 func (c *client) clusterID(name string) int64 {
 	c.t.Helper()

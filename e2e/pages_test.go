@@ -84,18 +84,10 @@ func TestFR0_10_ClusterGoesAwayAndComesBack(t *testing.T) {
 	a := start(t, options{kubeconfig: merged})
 	c := a.signIn("admin", password)
 	away, here := c.clusterID("fragile"), c.clusterID("steady")
-	health := func(id int64) string {
-		var got struct {
-			HealthStatus string `json:"health_status"`
-			HealthReason string `json:"health_reason"`
-		}
-		c.api(http.MethodGet, fmt.Sprintf("/clusters/%d", id), nil, &got)
-		return got.HealthStatus + " " + got.HealthReason
-	}
 	until := func(id int64, want string, within time.Duration) {
 		t.Helper()
 		eventually(t, within, "cluster is "+want, func() error {
-			if got := health(id); !strings.HasPrefix(got, want) {
+			if got := c.health(id); !strings.HasPrefix(got, want) {
 				return fmt.Errorf("it is %s", got)
 			}
 			return nil

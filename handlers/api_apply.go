@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"net/http"
@@ -86,7 +87,7 @@ func (s *Server) apiApply(r *http.Request, in *applyYAMLInput) (*answer[applyBod
 		return nil, err
 	}
 	b := in.Body
-	input := &applyInput{text: b.YAML, namespace: orWord(b.Namespace, defaultNamespace), stopAt: b.StopAtFailure, token: orWord(b.Token, rand.Text()), picks: map[string]string{}}
+	input := &applyInput{text: b.YAML, namespace: cmp.Or(b.Namespace, defaultNamespace), stopAt: b.StopAtFailure, token: cmp.Or(b.Token, rand.Text()), picks: map[string]string{}}
 	if b.Conflicts == ownTake || b.Conflicts == ownLeave {
 		input.policy = b.Conflicts
 	}

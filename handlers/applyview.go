@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
 
 	"tiga/kube"
@@ -23,7 +24,7 @@ func (s *Server) applyView(r *http.Request, in *applyInput, plan *applyPlan) vie
 		Post: applyPath(c.ID()), Cancel: clusterPath(c.ID()),
 	}
 	option := func(value string) ui.Option {
-		return ui.Option{Value: value, Text: p.loc.T("apply.policy." + orWord(value, "ask")), Chosen: in.policy == value}
+		return ui.Option{Value: value, Text: p.loc.T("apply.policy." + cmp.Or(value, "ask")), Chosen: in.policy == value}
 	}
 	m.Fields = []ui.Field{
 		{Name: "namespace", Label: p.loc.T("apply.namespace"), Help: p.loc.T("apply.namespace_help"), Value: in.namespace, Mono: true, Autocomplete: "off"},
@@ -53,13 +54,6 @@ func (s *Server) applyView(r *http.Request, in *applyInput, plan *applyPlan) vie
 		}
 	}
 	return m
-}
-
-func orWord(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // streamErrors are what keeps a text from being read, with the document and the line.

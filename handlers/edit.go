@@ -82,29 +82,34 @@ func parseDraft(r *http.Request) (*draft, error) {
 
 // editObject is the YAML editor of an object. FR-3.5
 func (s *Server) editObject(w http.ResponseWriter, r *http.Request) error {
-	t := targetOf(r)
-	live, err := s.readDraft(r, t)
+	d, err := s.openDraft(r)
 	if err != nil {
 		return s.showMissing(w, r, err)
 	}
-	if err := s.mayWrite(r, access.VerbUpdate, t); err != nil {
+	if r, err = s.withRevert(r, d.target); err != nil {
 		return err
 	}
-	if r, err = s.withRevert(r, t); err != nil {
-		return err
-	}
-	text, err := manifest.Print(live.Tree)
-	if err != nil {
-		return err
-	}
-	d := &draft{target: t, text: string(text), base: live.Tree, uid: live.UID, rv: live.ResourceVersion}
 	m := s.editor(r, d)
 	if back := revertOf(r); back != nil {
-		if err := back.begin(r, s.presenter(r), d, live, m); err != nil {
+		if err := back.begin(r, s.presenter(r), d, m); err != nil {
 			return err
 		}
 	}
 	return s.showEditor(w, r, http.StatusOK, d, m)
+}
+
+// openDraft is what an editor or a form of an object begins with.
+func (s *Server) openDraft(r *http.Request) (*draft, error) {
+	t := targetOf(r)
+	live, err := s.readDraft(r, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mayWrite(r, access.VerbUpdate, t); err != nil {
+		return nil, err
+	}
+	text, err := manifest.Print(live.Tree)
+	return &draft{target: t, text: string(text), base: live.Tree, uid: live.UID, rv: live.ResourceVersion}, err
 }
 
 // mayWrite says before a form is shown what would be said after it was sent.

@@ -13,7 +13,6 @@ import (
 	"tiga/kube"
 	"tiga/kube/editform"
 	"tiga/kube/kinds"
-	"tiga/kube/manifest"
 	"tiga/views"
 	"tiga/views/ui"
 )
@@ -55,19 +54,11 @@ func (d *draft) words(id string) string {
 
 // showForm is the form of an object: its most usual edits, without YAML. FR-3.5
 func (s *Server) showForm(w http.ResponseWriter, r *http.Request) error {
-	t := targetOf(r)
-	live, err := s.readDraft(r, t)
+	d, err := s.openDraft(r)
 	if err != nil {
 		return s.showMissing(w, r, err)
 	}
-	if err := s.mayWrite(r, access.VerbUpdate, t); err != nil {
-		return err
-	}
-	text, err := manifest.Print(live.Tree)
-	if err != nil {
-		return err
-	}
-	d := &draft{target: t, text: string(text), base: live.Tree, uid: live.UID, rv: live.ResourceVersion, form: &formDraft{}}
+	d.form = &formDraft{}
 	return s.showEditor(w, r, http.StatusOK, d, s.editor(r, d))
 }
 

@@ -294,7 +294,7 @@ func (s *Server) changeRow(r *http.Request, p presenter, row db.ObjectChange) vi
 	if row.Reverts != 0 {
 		line.Note = strings.TrimSpace(p.loc.T("history.reverts") + " " + line.Note)
 	}
-	line.Revert, line.Again = s.revertPath(r, row), s.againPath(r, row)
+	line.Revert, line.Again = s.revertPath(r, row, entries), s.againPath(r, row, entries)
 	return line
 }
 

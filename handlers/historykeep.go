@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,15 +100,16 @@ func seenChange(cluster int64, c *history.Change) (db.NewChange, error) {
 }
 
 // packEntries puts the fields of a change into its row.
-func packEntries(row *db.NewChange, entries []diff.Entry) (err error) {
+func packEntries(row *db.NewChange, entries []diff.Entry) error {
 	row.Fields = int64(len(entries))
 	if len(entries) == 1 && len(entries[0].Path) <= maxField {
 		row.Field = entries[0].Path
 	}
-	if row.Entries, err = history.Pack(entries); err != nil {
+	packed, cut, err := history.Pack(entries)
+	if err != nil {
 		return err
 	}
-	if kept, err := history.Unpack(row.Entries); err == nil && kept.Cut {
+	if row.Entries = packed; cut {
 		row.Fidelity = db.FidelityWords // any other account says more
 	}
 	return nil
@@ -205,10 +207,5 @@ func ownChange(e *db.AuditEvent, c kube.Change) (row db.NewChange, ok bool) {
 
 // made says whether the fields are those of an object that was not there before.
 func made(entries []diff.Entry) bool {
-	for _, e := range entries {
-		if e.Path == "kind" && e.Op == diff.Added {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(entries, func(e diff.Entry) bool { return e.Path == "kind" && e.Op == diff.Added })
 }

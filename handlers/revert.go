@@ -37,11 +37,7 @@ func (t *taking) id() int64 {
 
 // message is what the audit record says of it.
 func (t *taking) message() string {
-	who := t.row.ActorName
-	if who == "" {
-		who = t.row.Manager
-	}
-	return fmt.Sprintf("takes back change %d of %s by %s", t.row.ID, db.Time(t.row.At).Format("2006-01-02 15:04:05Z07:00"), who)
+	return fmt.Sprintf("takes back change %d of %s by %s", t.row.ID, db.Time(t.row.At).Format("2006-01-02 15:04:05Z07:00"), whoOf(t.row))
 }
 
 // withRevert is the request with the change that its query says it takes back. One that is not of this object answers like
@@ -79,12 +75,8 @@ func (s *Server) changeNamed(r *http.Request, id string) (db.ObjectChange, error
 
 // revertable are the fields of a change that can be put back, and the paths of those that cannot: of which only marks or
 // names are kept.
-func revertable(row db.ObjectChange) (list []diff.Entry, lost []string) {
-	if row.Verb != db.ChangeUpdate || row.Fidelity == db.FidelityWords {
-		return nil, nil
-	}
-	entries, err := history.Unpack(row.Entries)
-	if err != nil || entries.Cut {
+func revertable(row db.ObjectChange, entries history.Entries) (list []diff.Entry, lost []string) {
+	if row.Verb != db.ChangeUpdate || row.Fidelity == db.FidelityWords || entries.Cut {
 		return nil, nil
 	}
 	for _, e := range entries.List {
@@ -97,13 +89,14 @@ func revertable(row db.ObjectChange) (list []diff.Entry, lost []string) {
 	return list, lost
 }
 
-// begin makes the text of an editor that in which the change is taken back: what was changed since stays as it is, unless
-// it is asked for.
-func (t *taking) begin(r *http.Request, p presenter, d *draft, live kube.Draft, m *views.Editor) error {
-	entries, lost := revertable(t.row)
+// begin makes the text of an editor in which the change is taken back: what was changed since stays as it is, unless it is
+// asked for.
+func (t *taking) begin(r *http.Request, p presenter, d *draft, m *views.Editor) error {
+	kept, _ := history.Unpack(t.row.Entries) // of what cannot be read there is nothing to take back
+	entries, lost := revertable(t.row, kept)
 	take := r.URL.Query()["take"]
-	sides := diff.SidesOf(live.Tree, entries)
-	merged, conflicts := diff.MergeWith(sides.After, live.Tree, sides.Before, func(c diff.Conflict) diff.Side {
+	sides := diff.SidesOf(d.base, entries)
+	merged, conflicts := diff.MergeWith(sides.After, d.base, sides.Before, func(c diff.Conflict) diff.Side {
 		if slices.Contains(take, c.Path) {
 			return diff.Mine
 		}
@@ -115,7 +108,7 @@ func (t *taking) begin(r *http.Request, p presenter, d *draft, live kube.Draft, 
 	}
 	d.text = string(text)
 	m.Revert = &views.EditRevert{At: db.Time(t.row.At), Who: whoOf(t.row), Lost: append(lost, sides.Lost...)}
-	changes := diff.Trees(live.Tree, merged, diff.Options{})
+	changes := diff.Trees(d.base, merged, diff.Options{})
 	m.Revert.Nothing = len(changes) == 0
 	m.Diff = &views.EditDiff{Entries: editEntries(changes), More: max(0, len(changes)-maxEntries)}
 	for _, c := range conflicts {
@@ -130,8 +123,8 @@ func (t *taking) begin(r *http.Request, p presenter, d *draft, live kube.Draft, 
 }
 
 // revertPath is the address that takes a change back; "" where that cannot be done, or not by this person.
-func (s *Server) revertPath(r *http.Request, row db.ObjectChange) string {
-	if list, _ := revertable(row); len(list) == 0 {
+func (s *Server) revertPath(r *http.Request, row db.ObjectChange, entries history.Entries) string {
+	if list, _ := revertable(row, entries); len(list) == 0 {
 		return ""
 	}
 	c := clusterOf(r)
@@ -143,22 +136,18 @@ func (s *Server) revertPath(r *http.Request, row db.ObjectChange) string {
 }
 
 // againPath is the address that makes a deleted object anew; "" where that cannot be done, or not by this person.
-func (s *Server) againPath(r *http.Request, row db.ObjectChange) string {
+func (s *Server) againPath(r *http.Request, row db.ObjectChange, entries history.Entries) string {
 	c := clusterOf(r)
 	k, ok := c.Known(row.Resource)
-	if _, whole := lastOf(row); !whole || !ok || k.Fixed || !s.may(r, request(c.Name(), access.VerbCreate, k, row.Namespace, row.Name)) {
+	if _, whole := lastOf(row, entries); !whole || !ok || k.Fixed || !s.may(r, request(c.Name(), access.VerbCreate, k, row.Namespace, row.Name)) {
 		return ""
 	}
 	return query{"again": {strconv.FormatInt(row.ID, 10)}}.at(kindPath(c.ID(), k) + "/new")
 }
 
 // lastOf is a deleted object as it was last seen.
-func lastOf(row db.ObjectChange) (map[string]any, bool) {
+func lastOf(row db.ObjectChange, entries history.Entries) (map[string]any, bool) {
 	if row.Verb != db.ChangeDelete || row.Resource == kindSecrets {
-		return nil, false
-	}
-	entries, err := history.Unpack(row.Entries)
-	if err != nil {
 		return nil, false
 	}
 	return entries.Tree()
@@ -170,7 +159,8 @@ func (s *Server) again(r *http.Request, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tree, ok := lastOf(row)
+	entries, _ := history.Unpack(row.Entries) // what cannot be read is not whole
+	tree, ok := lastOf(row, entries)
 	if !ok || row.Resource != kindOf(r).ID() {
 		return "", errNoRoute
 	}

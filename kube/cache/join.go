@@ -242,7 +242,7 @@ func (t *table) applied(changes int) {
 	}
 	t.counters.changes.Add(int64(changes))
 	t.store.maintain()
-	if t.store.waits() {
+	if t.kind.Turns() {
 		poke(t.wound)
 	}
 	t.told()

@@ -30,13 +30,6 @@ func (s *store) turn() (changed int, next time.Time) {
 	return changed, next
 }
 
-// waits reports whether the status of a row will change by time alone.
-func (s *store) waits() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.waiting) > 0
-}
-
 // clock turns rows when their time has come, until ctx ends.
 func (t *table) clock(ctx context.Context) {
 	timer := time.NewTimer(0)

@@ -42,15 +42,14 @@ type storedEntry struct {
 	After  any     `json:"a,omitempty"`
 }
 
-// Pack makes entries small enough to be kept. Of those that are not only the paths are.
-func Pack(list []diff.Entry) ([]byte, error) {
+// Pack makes entries small enough to be kept. Of those that are not only the paths are, which cut says.
+func Pack(list []diff.Entry) (data []byte, cut bool, err error) {
 	s := stored{List: make([]storedEntry, len(list))}
 	for i, e := range list {
 		s.List[i] = storedEntry{e.Op, e.Path, e.Before, e.After}
 	}
-	out, err := s.pack()
-	if err != nil || len(out) <= maxPacked {
-		return out, err
+	if data, err = s.pack(); err != nil || len(data) <= maxPacked {
+		return data, false, err
 	}
 	s.Cut, s.Left = true, max(0, len(list)-maxPaths)
 	s.List = s.List[:min(len(s.List), maxPaths)]
@@ -58,8 +57,8 @@ func Pack(list []diff.Entry) ([]byte, error) {
 		for i := range s.List {
 			s.List[i].Before, s.List[i].After = nil, nil
 		}
-		if out, err = s.pack(); err != nil || len(out) <= maxPacked || len(s.List) == 0 {
-			return out, err
+		if data, err = s.pack(); err != nil || len(data) <= maxPacked || len(s.List) == 0 {
+			return data, true, err
 		}
 		half := len(s.List) / 2 // paths may be as long as somebody likes
 		s.Left += len(s.List) - half
@@ -128,7 +127,8 @@ func Join(first, last []byte) ([]byte, error) {
 	case e.After == nil:
 		e.Op = diff.Removed
 	}
-	return Pack([]diff.Entry{e})
+	data, _, err := Pack([]diff.Entry{e})
+	return data, err
 }
 
 // Tree is the object that a whole creation or deletion tells of: its fields, as they were written. ok is false where not

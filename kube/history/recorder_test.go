@@ -448,7 +448,7 @@ func TestPack(t *testing.T) {
 		{Op: diff.Added, Path: "data.empty", After: ""},
 		{Op: diff.Changed, Path: "x", Before: 1.5, After: map[string]any{"a": int64(1 << 60), "b": []any{"<&>"}}},
 	}
-	raw, err := Pack(list)
+	raw, cut, err := Pack(list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -463,7 +463,7 @@ func TestPack(t *testing.T) {
 	for i := range 5000 {
 		many = append(many, diff.Entry{Op: diff.Changed, Path: fmt.Sprintf("data.%d.%x", i, hashOf([]byte(fmt.Sprint(i)))), Before: fmt.Sprint(hashOf([]byte{byte(i)})), After: fmt.Sprint(i)})
 	}
-	if raw, err = Pack(many); err != nil || len(raw) > maxPacked {
+	if raw, cut, err = Pack(many); err != nil || !cut || len(raw) > maxPacked {
 		t.Fatalf("%d bytes, %v", len(raw), err)
 	}
 	if got, err = Unpack(raw); err != nil || !got.Cut || len(got.List)+got.Left != len(many) || got.List[0].Before != nil {
@@ -476,7 +476,7 @@ func TestPack(t *testing.T) {
 
 func TestJoin(t *testing.T) {
 	pack := func(before, after any) []byte {
-		raw, err := Pack([]diff.Entry{{Op: diff.Changed, Path: "spec.replicas", Before: before, After: after}})
+		raw, _, err := Pack([]diff.Entry{{Op: diff.Changed, Path: "spec.replicas", Before: before, After: after}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -199,14 +199,7 @@ func (c *call) applyNew(obj runtime.Object, m metav1.Object) {
 			return
 		}
 	}
-	if secret, ok := obj.(*corev1.Secret); ok {
-		plain(secret)
-	}
-	if err := c.admitted(nil, obj); err != nil {
-		c.fail(err)
-		return
-	}
-	c.save(http.StatusCreated, obj)
+	c.saveNew(obj)
 }
 
 // failedApply is an error of the field manager as an API server tells it: what it did not expect is an error of its own.

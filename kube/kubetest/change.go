@@ -103,6 +103,11 @@ func (c *call) create() {
 		c.fail(apierrors.NewAlreadyExists(c.res.GroupResource(), m.GetName()))
 		return
 	}
+	c.saveNew(obj)
+}
+
+// saveNew stores an object that was not there.
+func (c *call) saveNew(obj runtime.Object) {
 	if secret, ok := obj.(*corev1.Secret); ok {
 		plain(secret)
 	}
