@@ -449,8 +449,8 @@ func TestPack(t *testing.T) {
 		{Op: diff.Changed, Path: "x", Before: 1.5, After: map[string]any{"a": int64(1 << 60), "b": []any{"<&>"}}},
 	}
 	raw, cut, err := Pack(list)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || cut {
+		t.Fatal(cut, err)
 	}
 	got, err := Unpack(raw)
 	if err != nil {
