@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +27,7 @@ const (
 type projector struct {
 	kind    *kinds.Kind
 	log     *slog.Logger
+	now     func() time.Time
 	strings interner
 	panics  map[key]int
 }
@@ -62,7 +64,11 @@ func (p *projector) try(k key, obj runtime.Object, project func(runtime.Object) 
 				"panics", p.panics[k], "panic", fmt.Sprint(cause))
 		}
 	}()
-	return newEntry(p.kind, project(obj), &p.strings), true
+	row := project(obj)
+	if row.Later != nil && p.kind.Turns() {
+		row = p.kind.Turn(row, p.now()) // what is due already is never shown as it was
+	}
+	return newEntry(p.kind, row, &p.strings), true
 }
 
 // seenObject is an object on its way into the store.

@@ -84,7 +84,7 @@ func (t *table) spawn(ctx context.Context, namespaces []string) {
 	for _, ns := range namespaces {
 		f := &feed{
 			table: t, namespace: ns, wake: make(chan struct{}, 1), read: make(chan struct{}, 1),
-			projector: projector{kind: t.kind, log: t.cfg.Log}, fresh: Freshness{State: Loading},
+			projector: projector{kind: t.kind, log: t.cfg.Log, now: t.cfg.Now}, fresh: Freshness{State: Loading},
 		}
 		t.feeds = append(t.feeds, f)
 		t.unsettled++
