@@ -76,6 +76,8 @@ func claimPort(cache string, port int) (claim, error) {
 
 func release(claims []claim) {
 	for _, c := range claims {
+		// Closing alone frees it only once every child that was being started meanwhile has let go of its copy.
+		_ = syscall.Flock(int(c.lock.Fd()), syscall.LOCK_UN)
 		c.lock.Close()
 	}
 }

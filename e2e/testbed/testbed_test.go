@@ -544,8 +544,9 @@ func TestAProcessIsNotTakenForAnotherWithItsNumber(t *testing.T) {
 	}
 }
 
+// TestAPortIsClaimedOnce runs by itself: a child that another test is starting holds copies of what is listened on here
+// until it has become its program.
 func TestAPortIsClaimedOnce(t *testing.T) {
-	t.Parallel()
 	cache := t.TempDir()
 	claims, err := claimPorts(cache, 3)
 	if err != nil {
