@@ -527,13 +527,15 @@ func TestTheOtherKindMayGoAndComeBack(t *testing.T) {
 
 func TestAWholeObjectHasTheRowOfItsList(t *testing.T) {
 	inLibrary(t, func(t *testing.T, noStream bool) {
-		l := newLibrary(t, noStream)
+		gate := make(chan struct{})
+		l := newLibrary(t, noStream, func(l *library, _ *Config) { l.open["books"] = gate })
 		defer l.tables.Close()
 		l.books.set(book("a", "x", "one"))
 		row := l.shelf.Project(shelf("a", "one"))
 		if got := l.tables.Amend(l.shelf, row); got.Status.Word != "unknown" {
 			t.Errorf("before anything is known: %q", got.Status.Word)
 		}
+		close(gate)
 		synctest.Wait()
 		if got := l.tables.Amend(l.shelf, row); got.Status.Word != "1 books" || got.Cells[0].Text != "1 books" {
 			t.Errorf("once it is known: %+v", got)

@@ -95,7 +95,7 @@ func (b *book) settled() {
 
 func (b *book) until(what string, ok func() bool) {
 	b.t.Helper()
-	limit, again := time.NewTimer(20*time.Second), time.NewTicker(time.Millisecond)
+	limit, again := time.NewTimer(2*time.Minute), time.NewTicker(time.Millisecond)
 	defer limit.Stop()
 	defer again.Stop()
 	for !ok() {
