@@ -100,7 +100,7 @@ func (s *Server) apiProblem(r *http.Request, err error) *apiError {
 		out.Detail += " " + p.loc.T("problem.which_cluster.action")
 	}
 	if cluster := (*kube.Error)(nil); errors.As(err, &cluster) {
-		if cluster.Server != "" && out.Detail != cluster.Server {
+		if !strings.Contains(out.Detail, cluster.Server) {
 			out.Detail = strings.TrimSpace(out.Detail + " " + cluster.Server)
 		}
 		for _, c := range cluster.Causes {

@@ -290,8 +290,8 @@ func (s *Server) editProblem(r *http.Request, pr *ProblemError) *views.EditNotic
 	if pr.Status >= http.StatusInternalServerError {
 		n.RequestID = requestID(r)
 	}
-	if e := (*kube.Error)(nil); errors.As(pr, &e) && len(e.Causes) == 0 && e.Server != "" {
-		n.Detail = strings.TrimSpace(n.Detail + " " + e.Server)
+	if e := (*kube.Error)(nil); errors.As(pr, &e) && len(e.Causes) > 0 {
+		n.Detail = s.presenter(r).words(e.Reason) // each of them stands at its field
 	}
 	return n
 }

@@ -493,10 +493,7 @@ func messageOf(err error) kinds.Message {
 	p := problem(err)
 	m := kinds.Message{ID: "problem." + p.ID + ".title", Args: p.Args}
 	if k, ok := errors.AsType[*kube.Error](err); ok {
-		m = k.Reason
-		if m.Text == "" && !errors.Is(err, kube.ErrBlocked) { // which says it all
-			m.Text = k.Server
-		}
+		m = k.Says()
 	}
 	return m
 }

@@ -110,7 +110,7 @@ func problem(err error) *ProblemError {
 // clusterProblem is the part of problem for what a cluster, or the way to it, answered. A cluster that refuses the
 // credentials Tiga holds is a bad gateway: the person is signed in, and 401 would say otherwise.
 func clusterProblem(e *kube.Error) *ProblemError {
-	p := &ProblemError{Status: http.StatusBadGateway, ID: "cluster", Words: e.Reason, Err: e, Args: map[string]any{
+	p := &ProblemError{Status: http.StatusBadGateway, ID: "cluster", Words: e.Says(), Err: e, Args: map[string]any{
 		"Cluster": e.Cluster, "Resource": e.Resource, "Namespace": e.Namespace, "Name": e.Name,
 	}}
 	switch {

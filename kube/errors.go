@@ -136,6 +136,20 @@ func (e *Error) Is(target error) bool { return target == e.Kind.sentinel() }
 // Unwrap is the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Says is the reason, with the API server's own words where ours cannot say enough: which rule of admission refused it,
+// which quota is used up, which right is missing, what is wrong with a value.
+func (e *Error) Says() kinds.Message {
+	m := e.Reason
+	switch {
+	case e.Server == "" || m.Text != "":
+	case e.Kind == KindInvalid && m.ID == "cluster.invalid": // which says no more than that it was refused
+		m = kinds.Message{Text: e.Server}
+	case e.Kind == KindInvalid, e.Kind == KindForbidden, e.Kind == KindInternal:
+		m.Text = e.Server
+	}
+	return m
+}
+
 // message is one of this package's texts.
 func message(id string, args ...any) kinds.Message {
 	m := kinds.Message{ID: "cluster." + id}
