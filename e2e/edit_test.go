@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"tiga/kube/kinds"
 )
@@ -102,6 +103,30 @@ func TestEditingInABrowser(t *testing.T) {
 	b.text("#edit-errors", "There is no field datum")
 	b.wait("the line is marked", `tigaAce.session.getAnnotations().length === 1`)
 	b.keep("error")
+
+	// The editor has a search of its own, and asks for nothing that is not there.
+	eval[bool](b, `(tigaAce.focus(), true)`)
+	b.do(chromedp.KeyEvent("f", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	b.wait("one types into the search box", `document.activeElement?.matches('.ace_search_field')`)
+	b.keys("datum")
+	b.text(".ace_search_counter", "1 of 1")
+	b.looks("find")
+	b.keys(kb.Escape)
+	b.wait("the search box goes", `!document.querySelector('.ace_search')?.checkVisibility()`)
+
+	// What is typed outlives the session of whoever types it.
+	if r := a.signIn("admin", password).post("/account/sessions/end", url.Values{"all": {"1"}}); r.status != http.StatusSeeOther {
+		t.Fatalf("the sessions do not end: %d", r.status)
+	}
+	b.press("check")
+	b.text("#signed-out", "Your session has ended")
+	b.looks("signed-out")
+	eval[bool](b, fmt.Sprintf(`(window.signedIn = false, fetch('/login', {method: 'POST', body: new URLSearchParams({username: 'admin', password: %q})}).then(() => window.signedIn = true), true)`, password))
+	b.wait("signed in beside it", "window.signedIn")
+	b.click("#signed-out [type=submit]")
+	b.text("#edit-errors", "There is no field datum")
+	b.wait("the text is still here", `tigaAce.getValue().includes('datum: 1')`)
+	other.signIn("admin", password)
 
 	// What the cluster says about a field. The other browser goes on: this one would ask about the text that is not stored.
 	b.quiet()

@@ -38,8 +38,8 @@ strip_map "$work/htmx.org/dist/htmx.min.js" >"$out/files/htmx.js"
 strip_map "$work/htmx.org/dist/ext/hx-sse.min.js" >"$out/files/hx-sse.js"
 # The editor, loaded by its own page alone. Its style is a file because the pages' policy lets no script write one; the
 # pictures that the style names are not shipped.
-for part in ace:ace mode-yaml:ace-yaml ext-language_tools:ace-tools; do
-  strip_map "$work/ace-builds/src-min-noconflict/${part%%:*}.js" >"$out/files/${part##*:}.js"
+for part in ace:ace mode-yaml:ace-yaml ext-language_tools:ace-tools ext-searchbox:ace-tools; do
+  strip_map "$work/ace-builds/src-min-noconflict/${part%%:*}.js" >>"$out/files/${part##*:}.js"
 done
 sed -E 's/url\([^)]*\)/none/g' "$work/ace-builds/css/ace.css" >"$out/files/ace.css"
 cp "$work/basecoat-css/dist/basecoat-mira.cdn.min.css" "$out/files/basecoat.css"

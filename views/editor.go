@@ -29,6 +29,27 @@ func editMarks(list []EditError) string {
 	return string(raw)
 }
 
+// editWords are the words of the editor's search box, by the names that Ace has for them.
+func editWords(ctx context.Context) string {
+	raw, err := json.Marshal(map[string]string{
+		"search-box.find.placeholder":          ui.T(ctx, "edit.find.find"),
+		"search-box.find-all.text":             ui.T(ctx, "edit.find.all"),
+		"search-box.replace.placeholder":       ui.T(ctx, "edit.find.with"),
+		"search-box.replace-next.text":         ui.T(ctx, "edit.find.replace"),
+		"search-box.replace-all.text":          ui.T(ctx, "edit.find.replace_all"),
+		"search-box.toggle-replace.title":      ui.T(ctx, "edit.find.replacing"),
+		"search-box.toggle-regexp.title":       ui.T(ctx, "edit.find.regexp"),
+		"search-box.toggle-case.title":         ui.T(ctx, "edit.find.case"),
+		"search-box.toggle-whole-word.title":   ui.T(ctx, "edit.find.word"),
+		"search-box.toggle-in-selection.title": ui.T(ctx, "edit.find.selection"),
+		"search-box.search-counter":            ui.T(ctx, "edit.find.counter"),
+	})
+	if err != nil {
+		return "{}"
+	}
+	return string(raw)
+}
+
 func editTone(t ui.Tone) string {
 	switch t {
 	case ui.ToneOK:

@@ -7,6 +7,7 @@
   ace.config.set("useStrictCSP", true); // its style is a file; the pages' policy lets no script write one
   for (const path of ["basePath", "modePath", "themePath", "workerPath"]) ace.config.set(path, "/static");
   ace.config.set("loadWorkerFromBlob", false);
+  ace.require("ace/mode/yaml").Mode.prototype.snippetFileId = ""; // or a file is asked for that is not there
   let editor = null;
   let field = null;
 
@@ -80,12 +81,15 @@
     const host = find("[data-editor-host]");
     host.setAttribute("data-js-on", "");
     field.setAttribute("data-js-hidden", "");
+    ace.config.setMessages({ ...ace.require("ace/lib/default_english_messages").defaultEnglishMessages, ...JSON.parse(field.dataset.words) });
     editor = ace.edit(host, {
       mode: "ace/mode/yaml", value: field.value, fontSize: 12.5, tabSize: 2, useSoftTabs: true, useWorker: false, showPrintMargin: false,
       minLines: 16, maxLines: 42, wrap: false, enableBasicAutocompletion: [completer], enableLiveAutocompletion: [completer], showFoldWidgets: true,
       enableKeyboardAccessibility: true, scrollPastEnd: 0, fontFamily: "var(--mono)",
     });
     editor.setTheme({ cssClass: "ace-tiga", isDark: false, cssText: "" });
+    // These open what is not shipped; their keys are the browser's again.
+    for (const name of ["showSettingsMenu", "openCommandPallete", "openCommandPalette", "gotoline"]) editor.commands.removeCommand(name);
     editor.textInput.getElement().setAttribute("aria-label", "YAML");
     editor.session.on("change", () => { field.value = editor.getValue(); });
     let timer = 0;
