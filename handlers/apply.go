@@ -37,11 +37,15 @@ func bodyLimit(r *http.Request) int64 {
 	switch {
 	case isEditor(r):
 		return maxEditBody
-	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apply") &&
-		(strings.HasPrefix(r.URL.Path, "/clusters/") || strings.HasPrefix(r.URL.Path, apiRoot+"/clusters/")):
+	case isApplyPage(r), r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apply") && strings.HasPrefix(r.URL.Path, apiRoot+"/clusters/"):
 		return maxApplyBody
 	}
 	return 0
+}
+
+// isApplyPage says whether a path is that of the form that carries several documents.
+func isApplyPage(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apply") && strings.HasPrefix(r.URL.Path, "/clusters/")
 }
 
 // appliesSomething says whether the subject may create or change anything in the cluster at all.

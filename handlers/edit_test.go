@@ -276,3 +276,50 @@ func mustKind(t *testing.T, id string) *kinds.Kind {
 	}
 	return kind
 }
+
+// TestWhatWasTypedOutlivesASession: a form with an object comes back when the session of its sender has ended, does nothing
+// when it is sent once more by whoever signed in beside it, and shows what it would do.
+func TestWhatWasTypedOutlivesASession(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, kitConfig{})
+	v := k.as(operator)
+	object := objectPath(k.productionID, mustKind(t, "deployments.apps"), "shop", "web")
+	form := v.get(object + "/edit").want(http.StatusOK).editorForm()
+	form.Set("text", "# <mine>\n"+strings.ReplaceAll(form.Get("text"), "replicas: 3", "replicas: 5"))
+	sent := v.get(object + "/form").want(http.StatusOK).sentForm()
+	sent.Set("f.replicas", "6")
+	documents := v.get(applyPath(k.productionID)).want(http.StatusOK).editorForm()
+	documents.Set("text", configMapText("shop", "one", "a"))
+	v.post("/account/sessions/end", url.Values{"all": {"1"}}).want(http.StatusSeeOther)
+
+	again := k.as(operator)
+	for _, tt := range []struct{ path, shows string }{{object + "/edit", "spec.replicas"}, {applyPath(k.productionID), "ConfigMap"}} {
+		typed := form
+		if tt.path != object+"/edit" {
+			typed = documents
+		}
+		back := v.post(tt.path, with(typed, "do", "apply-sure")).want(http.StatusUnauthorized, "Your session has ended", "/login?next=", tt.path)
+		kept := back.editorForm()
+		for name := range typed {
+			if got := kept.Get(name); name != "do" && got != typed.Get(name) {
+				t.Errorf("%s: %s came back as %q instead of %q", tt.path, name, got, typed.Get(name))
+			}
+		}
+		if kept.Has("do") {
+			t.Errorf("%s: sent once more, it would do %q", tt.path, kept.Get("do"))
+		}
+		if got := again.post(tt.path, kept).want(http.StatusOK, tt.shows).editorForm().Get("text"); got != typed.Get("text") {
+			t.Errorf("%s: the editor has the text\n%s", tt.path, got)
+		}
+	}
+	kept := v.upload(object+"/form", with(sent, "do", "apply-sure"), map[string][]byte{"f.data.0.file": []byte("x")}).
+		want(http.StatusUnauthorized, "multipart/form-data", "some.file").editorForm()
+	if kept.Get("f.replicas") != "6" || kept.Get("base") != sent.Get("base") {
+		t.Errorf("of a form came back %v", kept)
+	}
+	v.post(object+"/form", with(sent, "do", "add:c0-env"), htmx()...).
+		want(http.StatusUnauthorized, "still here", `target="_blank"`)
+	if n := *k.deployment().Spec.Replicas; n != 3 {
+		t.Errorf("somebody signed out changed it: %d replicas", n)
+	}
+}

@@ -75,22 +75,25 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.failAPI(w, r, p)
 		return
 	}
-	if p.Status == http.StatusUnauthorized {
-		s.askToSignIn(w, r)
-		return
-	}
 	var shown error
-	if isHTMX(r) && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h := w.Header()
-		h.Set("HX-Retarget", "#toasts")
-		h.Set("HX-Reswap", "beforeend")
-		shown = write(s.viewContext(r), w, p.Status, views.Toast(s.toast(r, p)))
-	} else {
+	switch {
+	case p.Status == http.StatusUnauthorized:
+		shown = s.askToSignIn(w, r)
+	case isHTMX(r) && r.Method != http.MethodGet && r.Method != http.MethodHead:
+		shown = s.showToast(w, r, p.Status, s.toast(r, p))
+	default:
 		shown = s.show(w, r, p.Status, s.problemPage(r, p))
 	}
 	if shown != nil {
 		s.log.ErrorContext(r.Context(), "problem not shown", "error", shown, "request_id", requestID(r))
 	}
+}
+
+// showToast answers an action that htmx sent with a message; the page stays as it is.
+func (s *Server) showToast(w http.ResponseWriter, r *http.Request, status int, n views.Notice) error {
+	w.Header().Set("HX-Retarget", "#toasts")
+	w.Header().Set("HX-Reswap", "beforeend")
+	return write(s.viewContext(r), w, status, views.Toast(n))
 }
 
 // logProblem writes a failed request to the log: ours as an error, the rest for information.

@@ -3,8 +3,10 @@ package handlers
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"tiga/db"
 	"tiga/handlers/guard"
 	"tiga/views"
+	"tiga/views/ui"
 )
 
 // The cookies that hold a person's taste. They say nothing about who it is.
@@ -78,8 +81,11 @@ func (s *Server) isPage(path string) bool {
 		!strings.HasPrefix(path, "/static/") && !strings.HasSuffix(path, "/live")
 }
 
-// askToSignIn sends whoever is signed out to the sign-in page, and back afterwards.
-func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
+// askToSignIn sends whoever is signed out to the sign-in page, and back afterwards. What was typed comes back first.
+func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) error {
+	if isEditor(r) || isApplyPage(r) {
+		return s.giveBack(w, r)
+	}
 	to := "/login"
 	if r.Method == http.MethodGet && r.URL.Path != "/" && !strings.HasSuffix(r.URL.Path, "/live") {
 		to += "?next=" + url.QueryEscape(r.URL.RequestURI())
@@ -88,9 +94,49 @@ func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	if isHTMX(r) {
 		w.Header().Set("HX-Redirect", to)
 		w.WriteHeader(http.StatusUnauthorized)
-		return
+		return nil
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// giveBack answers a form that carries a whole object when the session of its sender has ended: the page as it stands
+// where htmx sent it, a page with all that was sent where the browser did. What would have changed something is taken out,
+// so that whoever sends it once more sees first what it does.
+func (s *Server) giveBack(w http.ResponseWriter, r *http.Request) error {
+	p, next := s.presenter(r), s.next(r.URL.RequestURI())
+	if isHTMX(r) {
+		return s.showToast(w, r, http.StatusUnauthorized, views.Notice{
+			Tone: ui.ToneBad, Title: p.loc.T("signed_out.title"), Detail: p.loc.T("signed_out.here"),
+			Link: ui.Link{Text: p.loc.T("signed_out.sign_in"), Href: "/login?next=" + url.QueryEscape(next), Apart: true},
+		})
+	}
+	m := views.SignedOut{Post: r.URL.RequestURI(), Next: next}
+	switch err := r.ParseMultipartForm(maxEditBody); { //nolint:gosec // guard.Limits bounds the body of every request
+	case err == nil:
+		m.Upload = true
+		for _, name := range slices.Sorted(maps.Keys(r.MultipartForm.File)) {
+			for _, h := range r.MultipartForm.File[name] {
+				if h.Filename != "" {
+					m.Files = append(m.Files, h.Filename)
+				}
+			}
+		}
+	case !errors.Is(err, http.ErrNotMultipart):
+		return s.show(w, r, problem(err).Status, s.problemPage(r, problem(err)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+		switch name {
+		case "do":
+		case "text":
+			m.Text = r.PostForm.Get(name)
+		default:
+			for _, v := range r.PostForm[name] {
+				m.Fields = append(m.Fields, ui.Pair{Key: name, Value: v})
+			}
+		}
+	}
+	return s.show(w, r, http.StatusUnauthorized, views.Page{Title: p.loc.T("signed_out.title"), Body: views.SignedOutForm(m)})
 }
 
 // signIn checks a name and a password. What fails is delayed and counted; whether a name exists cannot be told from the

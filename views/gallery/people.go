@@ -16,6 +16,11 @@ func accounts(e Env) []Story {
 	signIn := func(name string, m views.SignIn) Story {
 		return Story{Name: name, Page: views.Page{Title: e.w("Sign in", "登录"), Body: views.SignInForm(m)}}
 	}
+	ended := func(name string, m views.SignedOut) Story {
+		return Story{Name: name, Page: views.Page{Title: e.w("Your session has ended", "会话已结束"), Body: views.SignedOutForm(m)}}
+	}
+	back := views.SignedOut{Post: e.Mount + "signin", Next: "/clusters/1/deployments.apps/shop/web/edit", Text: "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n", Fields: []ui.Pair{{Key: "rv", Value: "7"}}}
+	odd := views.SignedOut{Post: e.Mount + "signin", Upload: true, Next: "/", Text: script + long(200), Fields: []ui.Pair{{Key: script, Value: script}}, Files: []string{script, long(120)}}
 	account := views.Account{
 		User: e.user(), Method: e.w("local password", "本地密码"), Here: e.Mount + "account", Languages: e.languages(), Password: &views.PasswordForm{MinLength: 15},
 		Sessions: []views.Session{
@@ -49,7 +54,7 @@ func accounts(e Env) []Story {
 	page := func(name string, a views.Account) Story {
 		return Story{Name: name, Page: views.Page{Title: e.w("Your account", "我的账户"), Shell: e.fleet(""), Body: views.AccountPage(a)}}
 	}
-	return []Story{signIn("signin", in), signIn("signin-wrong", wrong), signIn("signin-first", first), page("account", account), page("account-token", made), page("account-must-change", must), page("account-proof", asked), page("account-hostile", hostile)}
+	return []Story{signIn("signin", in), signIn("signin-wrong", wrong), signIn("signin-first", first), ended("signed-out", back), ended("signed-out-hostile", odd), page("account", account), page("account-token", made), page("account-must-change", must), page("account-proof", asked), page("account-hostile", hostile)}
 }
 
 func problems(e Env) []Story {

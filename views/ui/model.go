@@ -55,6 +55,8 @@ type Link struct {
 	Text string
 	Href string
 	Note string
+	// Apart opens it beside this page, which holds something that is not stored.
+	Apart bool
 }
 
 // Pair is a key with its value: a label, an annotation, or a hidden form field.
