@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"sigs.k8s.io/yaml"
 
 	"tiga/kube/kinds"
 )
@@ -174,6 +176,17 @@ func (c *client) send(path string, form url.Values, do string) reply {
 	return c.patiently(func() reply { return c.post(path, sent) })
 }
 
+// gone waits until an object is not there any more.
+func (c *client) gone(path string) {
+	c.t.Helper()
+	eventually(c.t, 2*time.Minute, path+" goes", func() error {
+		if r := c.get(path); r.status != http.StatusNotFound {
+			return fmt.Errorf("%d", r.status)
+		}
+		return nil
+	})
+}
+
 // patiently asks until it is not told any more to wait.
 func (c *client) patiently(ask func() reply) (r reply) {
 	c.t.Helper()
@@ -194,13 +207,14 @@ func told(r reply) string {
 }
 
 // TestEveryKindIsCreatedEditedAndDeleted: each kind that can be created begins with a template or an example that a real
-// API server accepts, is edited with a dry run, joined after a stale edit, and deleted with each propagation; by page and
-// by API.
+// API server accepts, is edited with a dry run, joined after a stale edit, and deleted by page; then it is created by the
+// API, and deleted, with each other propagation.
 func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 	a := start(t, options{})
 	c := a.signIn("admin", password)
 	id := c.clusterID("dev")
 	ways := []string{"", "Background", "Foreground", "Orphan"}
+	programs := []*client{a.signIn("admin", password), a.signIn("admin", password), a.signIn("admin", password)} // each may change five things a second
 	done := 0
 	for i, k := range kinds.All() {
 		list := fmt.Sprintf("/clusters/%d/%s", id, k.ID())
@@ -220,6 +234,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 				name = fmt.Sprintf("made-%d", i)
 				form.Set("text", strings.Replace(form.Get("text"), "name: example\n", "name: "+name+"\n", 1))
 			}
+			text := form.Get("text")
 			if r := c.send(list+"/new", form, "check"); r.status != http.StatusOK {
 				t.Fatalf("check: %d %s\n%s", r.status, told(r), form.Get("text"))
 			}
@@ -268,13 +283,27 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 				t.Fatalf("apply: %d %s", r.status, told(r))
 			}
 			r = c.patiently(func() reply {
-				if i%2 == 0 {
-					return c.do(http.MethodDelete, api+"&propagationPolicy="+ways[1+i%3], "", nil)
-				}
 				return c.post(object+"/delete", url.Values{"confirm": {name}, "propagation": {ways[i%4]}})
 			})
 			if r.status >= 400 {
 				t.Fatalf("delete: %d %.300s", r.status, r.body)
+			}
+			c.gone(api)
+			body, err := yaml.YAMLToJSON([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j, p := range programs {
+				if r := p.patiently(func() reply {
+					return p.do(http.MethodPost, fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s?namespace=%s", id, k.ID(), strings.Trim(ns, "-")), "application/json", bytes.NewReader(body))
+				}); r.status != http.StatusCreated {
+					t.Fatalf("create by the API: %d %.300s", r.status, r.body)
+				}
+				way := ways[(i+1+j)%4]
+				if r := p.patiently(func() reply { return p.do(http.MethodDelete, api+"&propagationPolicy="+way, "", nil) }); r.status >= 400 {
+					t.Fatalf("delete with %q: %d %.300s", way, r.status, r.body)
+				}
+				p.gone(api)
 			}
 			done++
 		})
