@@ -28,7 +28,7 @@ type browser struct {
 }
 
 // patience is how long a test waits for something on screen.
-const patience = 45 * time.Second
+const patience = 90 * time.Second
 
 // open starts a browser of its own on a running tiga.
 func (a *app) open(options ...chromedp.ExecAllocatorOption) *browser {
@@ -132,9 +132,15 @@ func (b *browser) text(selector, want string) {
 	b.wait(selector+" says "+want, fmt.Sprintf("[...document.querySelectorAll(%q)].some(e => e.innerText.includes(%q))", selector, want))
 }
 
-// click clicks the first visible element that matches, as a person would: with the mouse.
+// click clicks the first visible element that matches, as a person would: with the mouse, and once it stands still.
 func (b *browser) click(selector string) {
 	b.t.Helper()
+	b.wait(selector+" stands still", fmt.Sprintf(`(() => {
+		const at = [...document.querySelectorAll(%q)].find(e => e.checkVisibility())?.getBoundingClientRect();
+		const now = at && [at.x, at.y, at.width].join(), before = window.stoodAt;
+		window.stoodAt = now;
+		return now && now === before;
+	})()`, selector))
 	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 

@@ -130,7 +130,7 @@ func TestF08_AnExpiredCertificateIsSaidInWords(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, kitConfig{})
 	s := kubetest.New(t, kubetest.Options{})
-	end := time.Now().Add(5 * time.Second)
+	end := time.Now().Add(15 * time.Second) // it has to be healthy before
 	cert, key := s.ClientCertificate(t, "alice", time.Now().Add(-time.Hour), end)
 	k.must(k.Import(t.Context(), []kubeconfig.Context{contextOf(t, "expiring", s, func(c *clientcmdapi.Config) {
 		c.AuthInfos["kubetest"] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}

@@ -306,7 +306,7 @@ func testDeployment(namespace, name string, replicas int32) *appsv1.Deployment {
 // eventually waits for a condition. The limit is for a machine that has much else to do.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	limit, again := time.NewTimer(30*time.Second), time.NewTicker(5*time.Millisecond)
+	limit, again := time.NewTimer(2*time.Minute), time.NewTicker(5*time.Millisecond)
 	defer limit.Stop()
 	defer again.Stop()
 	for !ok() {

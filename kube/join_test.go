@@ -51,7 +51,7 @@ func TestServiceWithoutEndpointsIsSeenEverywhere(t *testing.T) {
 
 	want := func(word string) {
 		t.Helper()
-		limit := time.After(20 * time.Second)
+		limit := time.After(2 * time.Minute)
 		for {
 			o, err := c.Get(t.Context(), get, k, "shop", "web")
 			if err != nil {

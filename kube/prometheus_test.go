@@ -135,7 +135,7 @@ func (p *promRig) begin(t *testing.T, edits ...func(*Spec)) {
 
 func (p *promRig) becomes(t *testing.T, phase PrometheusPhase) PrometheusState {
 	t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	again := time.NewTicker(2 * time.Millisecond)
 	defer again.Stop()

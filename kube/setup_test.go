@@ -89,7 +89,7 @@ func (r *rig) checks(id int64) int {
 // wait returns the first report, from now or before, for which ok holds.
 func (r *rig) wait(t *testing.T, id int64, what string, ok func(State) bool) State {
 	t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	for {
 		r.mu.Lock()
