@@ -84,7 +84,7 @@ func (c *Cluster) Apply(ctx context.Context, permit access.Permit, k *kinds.Kind
 		}
 		return before, err
 	}
-	var before map[string]any
+	var before, needed map[string]any // what it is, and what of that goes into what is sent
 	var err error
 	// A dry run changes nothing, so that the object can be read meanwhile, where nothing of it goes into what is sent.
 	aside := o.DryRun && o.MayCreate && !isSecret(k)
@@ -99,8 +99,10 @@ func (c *Cluster) Apply(ctx context.Context, permit access.Permit, k *kinds.Kind
 		}
 	} else if before, err = read(); err != nil {
 		return Applied{}, c.wrap(err, t)
+	} else {
+		needed = before
 	}
-	after, said, body, err := c.applyOver(ctx, k, t, tree, before, agent, o)
+	after, said, body, err := c.applyOver(ctx, k, t, tree, needed, agent, o)
 	if failed := wait(); failed != nil {
 		return Applied{}, c.wrap(failed, t)
 	}
