@@ -78,8 +78,8 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{s + "/apply", "", "303 404 403 404 200 200 403 403"},
 		},
 		"POST " + cluster + "/apply": {
-			{p + "/apply", "text=[&do=check", " 303 404 403 422 422 422 403 403"},
-			{p + "/apply", "do=check&text=" + url.QueryEscape(configMapText("pay", "x", "a")), "303 404 403 422 200 200 403 403"},
+			{p + "/apply", "text=[&do=check", " 401 404 403 422 422 422 403 403"},
+			{p + "/apply", "do=check&text=" + url.QueryEscape(configMapText("pay", "x", "a")), "401 404 403 422 200 200 403 403"},
 		},
 		"GET " + cluster + "/operations": {
 			{p + "/operations", "", "303 404 200 200 200 200 200 200"},
@@ -132,24 +132,24 @@ func rightsMatrix(k *kit) map[string][]probe {
 			{p + "/nodes/new", "", "                303 404 403 404 200 200 403 403"},
 		},
 		"POST " + kind + "/new": {
-			{p + "/pods/new", "text=x&do=apply", "  303 404 403 422 422 422 403 403"},
-			{p + "/configmaps/new", "do=check&text=" + url.QueryEscape("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: pay\n"), "303 404 403 404 200 200 403 403"},
+			{p + "/pods/new", "text=x&do=apply", "  401 404 403 422 422 422 403 403"},
+			{p + "/configmaps/new", "do=check&text=" + url.QueryEscape("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: pay\n"), "401 404 403 404 200 200 403 403"},
 		},
 		"GET " + object + "/edit": {
 			{p + "/pods/shop/web-1/edit", "", "     303 404 403 200 200 200 403 403"},
 			{p + "/pods/pay/bank-1/edit", "", "     303 404 403 404 200 200 403 403"},
 		},
 		"POST " + object + "/edit": {
-			{p + "/pods/shop/web-1/edit", "text=x&do=apply", "303 404 403 422 422 422 403 403"},
-			{p + "/pods/pay/bank-1/edit", "text=x&do=apply", "303 404 403 404 422 422 403 403"},
+			{p + "/pods/shop/web-1/edit", "text=x&do=apply", "401 404 403 422 422 422 403 403"},
+			{p + "/pods/pay/bank-1/edit", "text=x&do=apply", "401 404 403 404 422 422 403 403"},
 		},
 		"GET " + object + "/form": {
 			{p + "/pods/shop/web-1/form", "", "     303 404 403 200 200 200 403 403"},
 			{p + "/pods/pay/bank-1/form", "", "     303 404 403 404 200 200 403 403"},
 		},
 		"POST " + object + "/form": {
-			{p + "/pods/shop/web-1/form", "text=[&do=apply", "303 404 403 422 422 422 403 403"},
-			{p + "/pods/pay/bank-1/form", "text=[&do=apply", "303 404 403 404 422 422 403 403"},
+			{p + "/pods/shop/web-1/form", "text=[&do=apply", "401 404 403 422 422 422 403 403"},
+			{p + "/pods/pay/bank-1/form", "text=[&do=apply", "401 404 403 404 422 422 403 403"},
 		},
 		"GET " + object + "/download": {
 			{p + "/configmaps/shop/none/download?key=a", "", "303 404 404 404 404 404 404 404"},
