@@ -186,7 +186,6 @@ func holding(t *testing.T, c *testbed.Cluster) (reached <-chan struct{}, letGo f
 		hook.Close()
 	})
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: hook.Certificate().Raw})
-	file := filepath.Join(t.TempDir(), "hook.yaml")
 	text := fmt.Sprintf(`apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingWebhookConfiguration
 metadata: {name: hold}
@@ -200,10 +199,7 @@ webhooks:
   clientConfig: {url: %q, caBundle: %q}
   rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps]}]
 `, hook.URL+"/", base64.StdEncoding.EncodeToString(ca))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	kubectl(t, c, "apply", "-f", file)
+	kubectlApply(t, c, text)
 	return asked, let
 }
 

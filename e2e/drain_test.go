@@ -47,11 +47,7 @@ spec:
 func drainable(t *testing.T) (c *testbed.Cluster, a *app, node string) {
 	t.Helper()
 	c = testbed.Start(t, testbed.Options{Name: "till", Nodes: 2})
-	file := filepath.Join(t.TempDir(), "till.yaml")
-	if err := os.WriteFile(file, []byte(drainBed), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	kubectl(t, c, "apply", "-f", file)
+	kubectlApply(t, c, drainBed)
 	eventually(t, 2*time.Minute, "four pods are ready and the budget knows them", func() error {
 		if out := kubectl(t, c, "get", "pdb", "till", "-n", "till", "-o", "jsonpath={.status.currentHealthy} {.status.disruptionsAllowed}"); out != "4 0" {
 			return fmt.Errorf("the budget says %q", out)
@@ -204,6 +200,16 @@ func TestKillDuringADrainTellsWhatIsKnown(t *testing.T) {
 	if open := v.get("/audit?result=open"); strings.Contains(open.body, "evict") {
 		t.Error("an intent has no outcome after the end")
 	}
+}
+
+// kubectlApply applies a text with kubectl.
+func kubectlApply(t *testing.T, c *testbed.Cluster, text string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "objects.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, c, "apply", "-f", file)
 }
 
 // kubectl runs kubectl and returns what it printed.

@@ -3,8 +3,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,11 +36,7 @@ spec: {policyName: keep, validationActions: [Deny]}
 func guarded(t *testing.T) *testbed.Cluster {
 	t.Helper()
 	cluster := acting(t)
-	file := filepath.Join(t.TempDir(), "guard.yaml")
-	if err := os.WriteFile(file, []byte(guardBed), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	kubectl(t, cluster, "apply", "-f", file)
+	kubectlApply(t, cluster, guardBed)
 	kubectl(t, cluster, "create", "namespace", "safe")
 	for _, name := range []string{"one", "two", "three"} {
 		kubectl(t, cluster, "-n", "safe", "create", "configmap", name, "--from-literal=a=1")
@@ -66,17 +60,29 @@ func (b *browser) enter(selector string) {
 	b.keys(kb.Enter)
 }
 
-// ask opens the dialog of an action, which has the focus then.
+// awaitDialog waits for a dialog that asks something; it has the focus.
+func (b *browser) awaitDialog() {
+	b.t.Helper()
+	b.wait("the dialog has the focus", `document.activeElement?.closest('dialog[open]')?.querySelector('#confirm')`)
+}
+
+// yes presses the button of the dialog that is open.
+func (b *browser) yes() {
+	b.t.Helper()
+	b.enter("dialog[open] #confirm .sheet-foot button[type=submit]")
+}
+
+// ask opens the dialog of an action.
 func (b *browser) ask(id string) {
 	b.t.Helper()
 	b.enter(fmt.Sprintf(".actions.wide [data-dialog=%q]", id))
-	b.wait("the dialog has the focus", `document.activeElement?.closest('dialog[open]')?.querySelector('#confirm')`)
+	b.awaitDialog()
 }
 
 // agree presses the button of the dialog that is open, which goes.
 func (b *browser) agree() {
 	b.t.Helper()
-	b.enter("dialog[open] #confirm .sheet-foot button[type=submit]")
+	b.yes()
 	b.wait("the dialog goes", `!document.querySelector('dialog[open]')`)
 }
 
@@ -172,8 +178,8 @@ func TestEverythingByKeyboard(t *testing.T) {
 	// A value of a Secret is shown, and goes with its dialog.
 	b.visit(under + "/secrets/shop/db")
 	b.enter("[data-dialog=reveal-password]")
-	b.wait("the dialog has the focus", `document.activeElement?.closest('dialog[open]')?.querySelector('#confirm')`)
-	b.enter("dialog[open] #confirm .sheet-foot button[type=submit]")
+	b.awaitDialog()
+	b.yes()
 	b.text("dialog[open] #revealed", "canary-e2e-4711")
 	b.keys(kb.Escape)
 	b.wait("it is gone from the page", `!document.documentElement.innerHTML.includes('canary-e2e-4711')`)
@@ -184,13 +190,13 @@ func TestEverythingByKeyboard(t *testing.T) {
 	b.keys("jxjxjx")
 	b.wait("three are selected", `document.querySelectorAll('.tick[name=o]:checked').length === 3`)
 	b.enter(".bulk [data-dialog=delete]")
-	b.wait("the dialog has the focus", `document.activeElement?.closest('dialog[open]')?.querySelector('#confirm')`)
+	b.awaitDialog()
 	b.looks("bulk-delete")
 	if eval[bool](b, `!!document.querySelector('dialog[open] #f-confirm')`) {
 		b.tabTo("dialog[open] #f-confirm")
 		b.keys("3")
 	}
-	b.enter("dialog[open] #confirm .sheet-foot button[type=submit]")
+	b.yes()
 	b.text("dialog[open] h1", "1 of 3 failed")
 	b.text("dialog[open] .result-list", "it is kept for the auditors")
 	b.looks("bulk-delete-result")
@@ -232,7 +238,7 @@ func TestEverythingByKeyboard(t *testing.T) {
 	b.ask("delete")
 	b.tabTo("dialog[open] #f-confirm")
 	b.keys("typed")
-	b.enter("dialog[open] #confirm .sheet-foot button[type=submit]")
+	b.yes()
 	b.wait("back on the list", fmt.Sprintf("location.pathname === %q", under+"/configmaps"))
 	b.quiet()
 }

@@ -88,7 +88,7 @@ func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	to := "/login"
 	if r.Method == http.MethodGet && r.URL.Path != "/" && !strings.HasSuffix(r.URL.Path, "/live") {
-		to += "?next=" + url.QueryEscape(r.URL.RequestURI())
+		to = signInThen(r.URL.RequestURI())
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if isHTMX(r) {
@@ -96,22 +96,25 @@ func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusUnauthorized)
 		return nil
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // always the sign-in page; where it leads goes through next
 	return nil
 }
+
+// signInThen is the address of the sign-in page that leads to a page of ours afterwards.
+func signInThen(next string) string { return "/login?next=" + url.QueryEscape(next) }
 
 // giveBack answers a form that carries a whole object when the session of its sender has ended: the page as it stands
 // where htmx sent it, a page with all that was sent where the browser did. What would have changed something is taken out,
 // so that whoever sends it once more sees first what it does.
 func (s *Server) giveBack(w http.ResponseWriter, r *http.Request) error {
-	p, next := s.presenter(r), s.next(r.URL.RequestURI())
+	p, signIn := s.presenter(r), signInThen(s.next(r.URL.RequestURI()))
 	if isHTMX(r) {
 		return s.showToast(w, r, http.StatusUnauthorized, views.Notice{
 			Tone: ui.ToneBad, Title: p.loc.T("signed_out.title"), Detail: p.loc.T("signed_out.here"),
-			Link: ui.Link{Text: p.loc.T("signed_out.sign_in"), Href: "/login?next=" + url.QueryEscape(next), Apart: true},
+			Link: ui.Link{Text: p.loc.T("signed_out.sign_in"), Href: signIn, Apart: true},
 		})
 	}
-	m := views.SignedOut{Post: r.URL.RequestURI(), Next: next}
+	m := views.SignedOut{Post: r.URL.RequestURI(), SignIn: signIn}
 	switch err := r.ParseMultipartForm(maxEditBody); { //nolint:gosec // guard.Limits bounds the body of every request
 	case err == nil:
 		m.Upload = true

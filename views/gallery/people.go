@@ -19,8 +19,8 @@ func accounts(e Env) []Story {
 	ended := func(name string, m views.SignedOut) Story {
 		return Story{Name: name, Page: views.Page{Title: e.w("Your session has ended", "会话已结束"), Body: views.SignedOutForm(m)}}
 	}
-	back := views.SignedOut{Post: e.Mount + "signin", Next: "/clusters/1/deployments.apps/shop/web/edit", Text: "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n", Fields: []ui.Pair{{Key: "rv", Value: "7"}}}
-	odd := views.SignedOut{Post: e.Mount + "signin", Upload: true, Next: "/", Text: script + long(200), Fields: []ui.Pair{{Key: script, Value: script}}, Files: []string{script, long(120)}}
+	back := views.SignedOut{Post: e.Mount + "signin", SignIn: "/login?next=%2Fclusters%2F1%2Fdeployments.apps%2Fshop%2Fweb%2Fedit", Text: "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n", Fields: []ui.Pair{{Key: "rv", Value: "7"}}}
+	odd := views.SignedOut{Post: e.Mount + "signin", Upload: true, SignIn: "/login?next=%2F", Text: script + long(200), Fields: []ui.Pair{{Key: script, Value: script}}, Files: []string{script, long(120)}}
 	account := views.Account{
 		User: e.user(), Method: e.w("local password", "本地密码"), Here: e.Mount + "account", Languages: e.languages(), Password: &views.PasswordForm{MinLength: 15},
 		Sessions: []views.Session{
