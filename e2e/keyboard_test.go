@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -241,4 +244,42 @@ func TestEverythingByKeyboard(t *testing.T) {
 	b.yes()
 	b.wait("back on the list", fmt.Sprintf("location.pathname === %q", under+"/configmaps"))
 	b.quiet()
+}
+
+// TestAHeldKeyAnswersNothing: whoever holds Enter, or whose page is slow, does not agree to what that Enter opened.
+func TestAHeldKeyAnswersNothing(t *testing.T) {
+	cluster := acting(t)
+	a := start(t, options{kubeconfig: cluster.Kubeconfig()})
+	under := fmt.Sprintf("/clusters/%d", a.signIn("admin", password).clusterID("acting"))
+	b := a.open()
+	b.signIn("admin", password)
+	b.visit(under + "/deployments.apps/shop/web")
+	b.wait("the page is complete", "window.htmx && document.querySelector('.actions.wide [data-dialog=scale]')?.checkVisibility()")
+	eval[bool](b, `(window.posted = 0, document.addEventListener('submit', () => window.posted++, true), true)`)
+	b.tabTo(".actions.wide [data-dialog=scale]")
+	press := kb.Encode('\r')
+	down, char, up := *press[0], *press[1], *press[2]
+	b.do(key(down))
+	b.awaitDialog()
+	b.wait("the number has the focus", `document.activeElement.matches('[name=replicas]')`)
+	b.do(key(char))
+	for range 3 {
+		down.AutoRepeat = new(true)
+		b.do(key(down), key(char))
+	}
+	b.do(key(up))
+	if n := eval[int](b, "window.posted"); n != 0 {
+		t.Errorf("the key that opened the dialog has sent it %d times", n)
+	}
+	b.keys(kb.Enter)
+	b.wait("a press of its own sends it", "window.posted === 1 && !document.querySelector('dialog[open]')")
+	b.quiet()
+}
+
+// key is one event of the keyboard.
+func key(event input.DispatchKeyEventParams) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, event)
+		return err
+	})
 }

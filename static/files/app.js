@@ -452,6 +452,15 @@
     row.focus();
     row.scrollIntoView({ block: "nearest" });
   }
+  // What Enter opened is not answered by the same press: whatever has the focus since, a held key does nothing there.
+  let pressedAt = null;
+  const samePress = (e) => {
+    if (e.key !== "Enter") return;
+    if (e.type === "keydown" && !e.repeat) pressedAt = e.target;
+    else if (e.target !== pressedAt) e.preventDefault();
+  };
+  on("keydown", samePress, true);
+  on("keypress", samePress, true);
   on("keydown", (e) => {
     if (e.isComposing || e.defaultPrevented) return;
     if ((e.ctrlKey || e.metaKey) && !e.altKey && e.key.toLowerCase() === "k") {
