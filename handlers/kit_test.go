@@ -125,11 +125,14 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
+// catalogues reads the messages once for all tests.
+var catalogues = sync.OnceValues(locales.Load)
+
 // newKit starts a server with the clusters production and staging, and loads it.
 func newKit(t testing.TB, cfg kitConfig) *kit {
 	t.Helper()
 	k := &kit{t: t, log: &safeBuffer{}, clock: &clock{at: time.Now().Truncate(time.Microsecond)}, users: map[string]db.User{}}
-	k.database = filepath.Join(t.TempDir(), "tiga.db")
+	k.database = dbtest.MigratedURL(t)
 	store := dbtest.Open(t, k.database, func(c *db.Config) {
 		c.Now, c.Spool = k.clock.now, filepath.Dir(k.database)
 		if cfg.open != nil {
@@ -155,7 +158,7 @@ func newKit(t testing.TB, cfg kitConfig) *kit {
 			t.Errorf("close the fleet: %v", err)
 		}
 	})
-	catalogue, err := locales.Load()
+	catalogue, err := catalogues()
 	if err != nil {
 		t.Fatal(err)
 	}
