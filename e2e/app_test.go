@@ -261,9 +261,28 @@ type reply struct {
 	body   string
 }
 
-func (c *client) do(method, path, contentType string, body io.Reader, headers ...string) reply {
+// do asks until it is not told any more to wait: whoever reads hundreds of pages is, now and then.
+func (c *client) do(method, path, contentType string, body io.Reader, headers ...string) (r reply) {
 	c.t.Helper()
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, body)
+	var sent []byte
+	if body != nil {
+		var err error
+		if sent, err = io.ReadAll(body); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	eventually(c.t, time.Minute, "an answer", func() error {
+		if r = c.once(method, path, contentType, sent, headers...); r.status == http.StatusTooManyRequests {
+			return fmt.Errorf("%d", r.status)
+		}
+		return nil
+	})
+	return r
+}
+
+func (c *client) once(method, path, contentType string, body []byte, headers ...string) reply {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -176,22 +176,22 @@ func customKinds(t *testing.T, c *client, cluster *testbed.Cluster) {
 			}
 			page := fmt.Sprintf("/clusters/%d/%s/%s/one", id, kind, at)
 			for _, tab := range []string{"", "/yaml", "/events", "/describe"} {
-				if r := c.open(page + tab); r.status != http.StatusOK || !strings.Contains(r.body, "one") {
+				if r := c.get(page + tab); r.status != http.StatusOK || !strings.Contains(r.body, "one") {
 					t.Errorf("%s%s: %d", page, tab, r.status)
 				}
 			}
-			if r := c.open(fmt.Sprintf("/clusters/%d/pods", id)); !strings.Contains(r.body, "menu-"+kind) {
+			if r := c.get(fmt.Sprintf("/clusters/%d/pods", id)); !strings.Contains(r.body, "menu-"+kind) {
 				t.Error("the kind is not in the menu")
 			}
 			if err := cluster.RemoveDefinition(t.Context(), kind); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, 30*time.Second, "the kind is gone", func() error {
-				r := c.open(fmt.Sprintf("/clusters/%d/%s", id, kind))
+				r := c.get(fmt.Sprintf("/clusters/%d/%s", id, kind))
 				if want := "CustomResourceDefinition " + kind + " not found"; r.status != http.StatusNotFound || !strings.Contains(r.body, want) {
 					return fmt.Errorf("%d without %q", r.status, want)
 				}
-				if r := c.open(fmt.Sprintf("/clusters/%d/pods", id)); strings.Contains(r.body, "menu-"+kind) {
+				if r := c.get(fmt.Sprintf("/clusters/%d/pods", id)); strings.Contains(r.body, "menu-"+kind) {
 					return fmt.Errorf("it is still in the menu")
 				}
 				return nil

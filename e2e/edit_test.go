@@ -167,13 +167,13 @@ func editorForm(t *testing.T, r reply) url.Values {
 	return form
 }
 
-// send posts an editor's form, as patiently as open.
+// send posts an editor's form.
 func (c *client) send(path string, form url.Values, do string) reply {
 	c.t.Helper()
 	sent := url.Values{}
 	maps.Copy(sent, form)
 	sent.Set("do", do)
-	return c.patiently(func() reply { return c.post(path, sent) })
+	return c.post(path, sent)
 }
 
 // gone waits until an object is not there any more.
@@ -185,18 +185,6 @@ func (c *client) gone(path string) {
 		}
 		return nil
 	})
-}
-
-// patiently asks until it is not told any more to wait.
-func (c *client) patiently(ask func() reply) (r reply) {
-	c.t.Helper()
-	eventually(c.t, time.Minute, "an answer", func() error {
-		if r = ask(); r.status == http.StatusTooManyRequests {
-			return fmt.Errorf("%d", r.status)
-		}
-		return nil
-	})
-	return r
 }
 
 var said = regexp.MustCompile(`(?s)id="edit-(?:notice|errors)".*?</(?:p|section)>`)
@@ -218,20 +206,19 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 	done := 0
 	for i, k := range kinds.All() {
 		list := fmt.Sprintf("/clusters/%d/%s", id, k.ID())
-		page := c.open(list + "/new?ns=default")
+		page := c.get(list + "/new?ns=default")
 		if page.status == http.StatusNotFound && k.Install != "" {
 			continue // not installed here
 		}
 		t.Run(k.ID(), func(t *testing.T) {
 			form := editorForm(t, page)
-			name := "example"
+			name := fmt.Sprintf("made-%d", i)
 			switch k.Name {
 			case "CustomResourceDefinition":
 				name = "examples.example.com"
 			case "APIService":
 				name = "v1.metrics.example.com"
 			default:
-				name = fmt.Sprintf("made-%d", i)
 				form.Set("text", strings.Replace(form.Get("text"), "name: example\n", "name: "+name+"\n", 1))
 			}
 			text := form.Get("text")
@@ -249,7 +236,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 			// A controller may write at the same time: whoever is asked to join looks again, as a person would.
 			var r reply
 			for range 10 {
-				form = editorForm(t, c.open(object+"/edit"))
+				form = editorForm(t, c.get(object+"/edit"))
 				form.Set("text", strings.Replace(form.Get("text"), "\nmetadata:\n", "\nmetadata:\n  annotations: {tiga.dev/mine: here} # mine\n", 1))
 				if strings.Count(form.Get("text"), "\n  annotations:") > 1 { // the server has put some there
 					form.Set("text", regexp.MustCompile(`(?m)^  annotations:\n`).ReplaceAllString(strings.Replace(form.Get("text"), "  annotations: {tiga.dev/mine: here} # mine\n", "", 1), "  annotations: # mine\n    tiga.dev/mine: here\n"))
@@ -263,9 +250,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 			}
 			api := fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s/%s?namespace=%s", id, k.ID(), name, strings.Trim(ns, "-"))
 			patch := `{"metadata":{"labels":{"tiga.dev/theirs":"here"}}}`
-			if r := c.patiently(func() reply {
-				return c.do(http.MethodPatch, api, "application/merge-patch+json", strings.NewReader(patch))
-			}); r.status != http.StatusOK {
+			if r := c.do(http.MethodPatch, api, "application/merge-patch+json", strings.NewReader(patch)); r.status != http.StatusOK {
 				t.Fatalf("patch by the API: %d %.300s", r.status, r.body)
 			}
 			r = c.send(object+"/edit", form, "apply")
@@ -282,9 +267,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 			if r = c.send(object+"/edit", form, "apply"); told(r) != "" {
 				t.Fatalf("apply: %d %s", r.status, told(r))
 			}
-			r = c.patiently(func() reply {
-				return c.post(object+"/delete", url.Values{"confirm": {name}, "propagation": {ways[i%4]}})
-			})
+			r = c.post(object+"/delete", url.Values{"confirm": {name}, "propagation": {ways[i%4]}})
 			if r.status >= 400 {
 				t.Fatalf("delete: %d %.300s", r.status, r.body)
 			}
@@ -294,13 +277,11 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 				t.Fatal(err)
 			}
 			for j, p := range programs {
-				if r := p.patiently(func() reply {
-					return p.do(http.MethodPost, fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s?namespace=%s", id, k.ID(), strings.Trim(ns, "-")), "application/json", bytes.NewReader(body))
-				}); r.status != http.StatusCreated {
+				if r := p.do(http.MethodPost, fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s?namespace=%s", id, k.ID(), strings.Trim(ns, "-")), "application/json", bytes.NewReader(body)); r.status != http.StatusCreated {
 					t.Fatalf("create by the API: %d %.300s", r.status, r.body)
 				}
 				way := ways[(i+1+j)%4]
-				if r := p.patiently(func() reply { return p.do(http.MethodDelete, api+"&propagationPolicy="+way, "", nil) }); r.status >= 400 {
+				if r := p.do(http.MethodDelete, api+"&propagationPolicy="+way, "", nil); r.status >= 400 {
 					t.Fatalf("delete with %q: %d %.300s", way, r.status, r.body)
 				}
 				p.gone(api)

@@ -59,33 +59,13 @@ func (t *table) row(uid string) *tableRow {
 	return nil
 }
 
-// ask reads a table; whoever asks so often is told to wait now and then.
+// ask reads a table.
 func (c *client) ask(path string) (got table, err error) {
 	c.t.Helper()
-	eventually(c.t, time.Minute, "an answer", func() error {
-		got = table{}
-		r := c.api(http.MethodGet, path, nil, &got)
-		if r.status == http.StatusTooManyRequests {
-			return fmt.Errorf("%d", r.status)
-		}
-		if r.status != http.StatusOK {
-			err = fmt.Errorf("%d %.400s", r.status, r.body)
-		}
-		return nil
-	})
+	if r := c.api(http.MethodGet, path, nil, &got); r.status != http.StatusOK {
+		err = fmt.Errorf("%d %.400s", r.status, r.body)
+	}
 	return got, err
-}
-
-// open reads a page, as patiently.
-func (c *client) open(path string) (r reply) {
-	c.t.Helper()
-	eventually(c.t, time.Minute, "an answer", func() error {
-		if r = c.get(path); r.status == http.StatusTooManyRequests {
-			return fmt.Errorf("%d", r.status)
-		}
-		return nil
-	})
-	return r
 }
 
 // corpus are the objects of a kind that kube/kinds is tested with: in every awkward state that it knows.
@@ -428,7 +408,7 @@ func everyKind(t *testing.T, c *client, cluster *testbed.Cluster, thorough bool)
 			k, ok := served(t, dynamic, k)
 			if !ok {
 				unserved++
-				if r := c.open(fmt.Sprintf("/clusters/%d/%s", id, k.ID())); r.status != http.StatusNotFound || !strings.Contains(r.body, "not serve") {
+				if r := c.get(fmt.Sprintf("/clusters/%d/%s", id, k.ID())); r.status != http.StatusNotFound || !strings.Contains(r.body, "not serve") {
 					t.Errorf("the cluster does not serve it, and the page says %d", r.status)
 				}
 				return
@@ -648,7 +628,7 @@ func opens(t *testing.T, c *client, cluster int64, k *kinds.Kind, p planted) {
 		if tab == "/pods" && !k.HasPods() || tab == "/events" && k.ID() == "events" {
 			continue
 		}
-		r := c.open(path + tab)
+		r := c.get(path + tab)
 		if r.status == http.StatusNotFound && tab == "" {
 			return // a controller has taken it away since
 		}
