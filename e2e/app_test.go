@@ -46,6 +46,7 @@ var binary = sync.OnceValues(func() (string, error) {
 var fleet struct {
 	once                     sync.Once
 	production, staging, dev *testbed.Cluster
+	dir                      string // theirs
 	kubeconfig               []byte
 	err                      error
 }
@@ -56,6 +57,9 @@ func TestMain(m *testing.M) {
 		if c != nil {
 			_ = c.Down(context.Background())
 		}
+	}
+	if fleet.dir != "" {
+		_ = os.RemoveAll(fleet.dir)
 	}
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
@@ -77,6 +81,7 @@ func clusters(t testing.TB) {
 			fleet.err = err
 			return
 		}
+		fleet.dir = dir
 		var wg sync.WaitGroup
 		errs := make([]error, 3)
 		up := func(i int, to **testbed.Cluster, o testbed.Options) {
