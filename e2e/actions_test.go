@@ -35,6 +35,16 @@ func acting(t *testing.T) *testbed.Cluster {
 	return cluster
 }
 
+// browse starts Tiga with the cluster of actions, and a browser that is signed in; under begins the paths of its pages.
+func browse(t *testing.T, cluster *testbed.Cluster) (under string, b *browser) {
+	t.Helper()
+	a := start(t, options{kubeconfig: cluster.Kubeconfig()})
+	under = fmt.Sprintf("/clusters/%d", a.signIn("admin", password).clusterID("acting"))
+	b = a.open()
+	b.signIn("admin", password)
+	return under, b
+}
+
 // says asks kubectl for one value until it is as wanted.
 func says(t *testing.T, cluster *testbed.Cluster, want string, args ...string) {
 	t.Helper()

@@ -46,7 +46,7 @@ var binary = sync.OnceValues(func() (string, error) {
 var fleet struct {
 	once                     sync.Once
 	production, staging, dev *testbed.Cluster
-	dir                      string // theirs
+	dir                      string // theirs; "" if there is none
 	kubeconfig               []byte
 	err                      error
 }
@@ -58,9 +58,7 @@ func TestMain(m *testing.M) {
 			_ = c.Down(context.Background())
 		}
 	}
-	if fleet.dir != "" {
-		_ = os.RemoveAll(fleet.dir)
-	}
+	_ = os.RemoveAll(fleet.dir)
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
@@ -76,17 +74,14 @@ func clusters(t testing.TB) {
 			fleet.kubeconfig, fleet.err = os.ReadFile(path)
 			return
 		}
-		dir, err := os.MkdirTemp("", "tiga-e2e-clusters-")
-		if err != nil {
-			fleet.err = err
+		if fleet.dir, fleet.err = os.MkdirTemp("", "tiga-e2e-clusters-"); fleet.err != nil {
 			return
 		}
-		fleet.dir = dir
 		var wg sync.WaitGroup
 		errs := make([]error, 3)
 		up := func(i int, to **testbed.Cluster, o testbed.Options) {
 			wg.Go(func() {
-				o.Dir = filepath.Join(dir, o.Name)
+				o.Dir = filepath.Join(fleet.dir, o.Name)
 				*to, errs[i] = testbed.Up(context.Background(), o)
 			})
 		}
@@ -267,17 +262,10 @@ type reply struct {
 }
 
 // do asks until it is not told any more to wait: whoever reads hundreds of pages is, now and then.
-func (c *client) do(method, path, contentType string, body io.Reader, headers ...string) (r reply) {
+func (c *client) do(method, path, contentType string, body []byte) (r reply) {
 	c.t.Helper()
-	var sent []byte
-	if body != nil {
-		var err error
-		if sent, err = io.ReadAll(body); err != nil {
-			c.t.Fatal(err)
-		}
-	}
 	eventually(c.t, time.Minute, "an answer", func() error {
-		if r = c.once(method, path, contentType, sent, headers...); r.status == http.StatusTooManyRequests {
+		if r = c.once(method, path, contentType, body); r.status == http.StatusTooManyRequests {
 			return fmt.Errorf("%d", r.status)
 		}
 		return nil
@@ -285,7 +273,7 @@ func (c *client) do(method, path, contentType string, body io.Reader, headers ..
 	return r
 }
 
-func (c *client) once(method, path, contentType string, body []byte, headers ...string) reply {
+func (c *client) once(method, path, contentType string, body []byte) reply {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -294,9 +282,6 @@ func (c *client) once(method, path, contentType string, body []byte, headers ...
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -314,19 +299,18 @@ func (c *client) get(path string) reply { c.t.Helper(); return c.do(http.MethodG
 
 func (c *client) post(path string, form url.Values) reply {
 	c.t.Helper()
-	return c.do(http.MethodPost, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+	return c.do(http.MethodPost, path, "application/x-www-form-urlencoded", []byte(form.Encode()))
 }
 
 // api asks the JSON API and decodes data into out.
 func (c *client) api(method, path string, in, out any) reply {
 	c.t.Helper()
-	var body io.Reader
+	var body []byte
 	if in != nil {
-		raw, err := json.Marshal(in)
-		if err != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
 			c.t.Fatal(err)
 		}
-		body = bytes.NewReader(raw)
 	}
 	r := c.do(method, "/api/v1/k8s"+path, "application/json", body)
 	if out != nil {

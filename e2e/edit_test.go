@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"html"
 	"maps"
@@ -250,7 +249,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 			}
 			api := fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s/%s?namespace=%s", id, k.ID(), name, strings.Trim(ns, "-"))
 			patch := `{"metadata":{"labels":{"tiga.dev/theirs":"here"}}}`
-			if r := c.do(http.MethodPatch, api, "application/merge-patch+json", strings.NewReader(patch)); r.status != http.StatusOK {
+			if r := c.do(http.MethodPatch, api, "application/merge-patch+json", []byte(patch)); r.status != http.StatusOK {
 				t.Fatalf("patch by the API: %d %.300s", r.status, r.body)
 			}
 			r = c.send(object+"/edit", form, "apply")
@@ -277,7 +276,7 @@ func TestEveryKindIsCreatedEditedAndDeleted(t *testing.T) {
 				t.Fatal(err)
 			}
 			for j, p := range programs {
-				if r := p.do(http.MethodPost, fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s?namespace=%s", id, k.ID(), strings.Trim(ns, "-")), "application/json", bytes.NewReader(body)); r.status != http.StatusCreated {
+				if r := p.do(http.MethodPost, fmt.Sprintf("/api/v1/k8s/clusters/%d/resources/%s?namespace=%s", id, k.ID(), strings.Trim(ns, "-")), "application/json", body); r.status != http.StatusCreated {
 					t.Fatalf("create by the API: %d %.300s", r.status, r.body)
 				}
 				way := ways[(i+1+j)%4]

@@ -46,10 +46,7 @@ func (b *browser) push(value string) {
 // The usual edits as forms, on a real cluster: by keyboard, with files, and when somebody else was quicker. Issue 4
 func TestFormsInABrowser(t *testing.T) {
 	cluster := acting(t)
-	a := start(t, options{kubeconfig: cluster.Kubeconfig()})
-	under := fmt.Sprintf("/clusters/%d", a.signIn("admin", password).clusterID("acting"))
-	b := a.open()
-	b.signIn("admin", password)
+	under, b := browse(t, cluster)
 
 	// Image and a new variable, without the mouse.
 	web := under + "/deployments.apps/shop/web"

@@ -248,11 +248,7 @@ func TestEverythingByKeyboard(t *testing.T) {
 
 // TestAHeldKeyAnswersNothing: whoever holds Enter, or whose page is slow, does not agree to what that Enter opened.
 func TestAHeldKeyAnswersNothing(t *testing.T) {
-	cluster := acting(t)
-	a := start(t, options{kubeconfig: cluster.Kubeconfig()})
-	under := fmt.Sprintf("/clusters/%d", a.signIn("admin", password).clusterID("acting"))
-	b := a.open()
-	b.signIn("admin", password)
+	under, b := browse(t, acting(t))
 	b.visit(under + "/deployments.apps/shop/web")
 	b.wait("the page is complete", "window.htmx && document.querySelector('.actions.wide [data-dialog=scale]')?.checkVisibility()")
 	eval[bool](b, `(window.posted = 0, document.addEventListener('submit', () => window.posted++, true), true)`)
@@ -263,8 +259,8 @@ func TestAHeldKeyAnswersNothing(t *testing.T) {
 	b.awaitDialog()
 	b.wait("the number has the focus", `document.activeElement.matches('[name=replicas]')`)
 	b.do(key(char))
+	down.AutoRepeat = new(true)
 	for range 3 {
-		down.AutoRepeat = new(true)
 		b.do(key(down), key(char))
 	}
 	b.do(key(up))
